@@ -1,0 +1,80 @@
+"""Every setting of Skylane, typed, read once from the environment.
+
+A field ``api_port`` is the variable ``SKYLANE_API_PORT``; the two addresses that every
+platform names alike, ``DATABASE_URL`` and ``BROKER_URL``, keep their usual names.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """One immutable set of settings; a wrong value raises ``pydantic.ValidationError``."""
+
+    model_config = SettingsConfigDict(env_prefix="SKYLANE_", frozen=True, env_ignore_empty=True)
+
+    # Where things are. An empty address means: start one of our own (see local/).
+    home: Path = Path(".skylane")  # data of the embedded servers, images, caches
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    broker_url: str = Field(default="", validation_alias="BROKER_URL")
+    images_url: str = ""  # file:///folder or s3://bucket/prefix; default: home/images
+    s3_endpoint_url: str = ""  # of an S3-compatible store; empty: AWS
+    artefact: Path = ROOT / "model" / "weights" / "resnet50-eurosat-int8.zip"
+    lane: Literal["on-prem", "serverless"] = "on-prem"
+
+    # Who may reach it.
+    host: str = "127.0.0.1"  # what the API listens on
+    api_port: int = Field(default=8000, ge=1, le=65535)
+    flower_host: str = "127.0.0.1"  # Flower has no password by default: keep it local
+    flower_port: int = Field(default=5555, ge=1, le=65535)
+
+    # The API.
+    api_processes: int = Field(default=1, ge=1)
+    api_threads: int = Field(
+        default=96, ge=4
+    )  # a thread is only a place for one request to wait in
+    # How long an upload waits when its caller does not say; default: 10 on-prem, 0 in the cloud.
+    upload_wait_s: float | None = Field(default=None, ge=0, le=60)
+    max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1)
+    max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1)  # of a whole request, so of a batch
+    max_batch_files: int = Field(default=1000, ge=1)
+
+    # The worker.
+    worker_threads: int = Field(default=64, ge=1)  # messages in hand at once, most of them waiting
+    worker_streams: int = Field(default=2, ge=1)  # micro-batches in work at once, a core each
+    batch_size: int = Field(default=64, ge=1, le=128)  # images predicted together, at most
+    batch_wait_ms: float = Field(default=0.0, ge=0)  # the first image of a batch waits for others
+    task_time_limit_s: float = Field(default=300.0, gt=0)  # a batch stuck longer ends its worker
+
+    # Recovery.
+    sweep_every_s: float = Field(default=5.0, gt=0)
+    stale_after_s: float = Field(default=30.0, gt=0)  # pending or running for longer: enqueue again
+    max_attempts: int = Field(default=3, ge=1)  # times that work on an image is begun
+    heartbeat_s: float = Field(default=2.0, gt=0)  # a worker silent for five of these is not live
+
+    @property
+    def default_wait_s(self) -> float:
+        """How long an upload waits when its caller does not say."""
+        if self.upload_wait_s is None:
+            return 10.0 if self.lane == "on-prem" else 0.0
+        return self.upload_wait_s
+
+    @property
+    def image_store_url(self) -> str:
+        """The image store's address, with the default filled in."""
+        return self.images_url or (self.home.resolve() / "images").as_uri()
+
+
+@cache
+def settings() -> Settings:
+    """Return the process's settings, read from the environment on the first call."""
+    return Settings()
