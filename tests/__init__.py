@@ -1,0 +1,1 @@
+"""Tests, one folder for each of the project's. Real servers, real tiles, nothing mocked."""
