@@ -1,0 +1,85 @@
+"""The file that is served: one zip archive with the graph, its labels and its card.
+
+Nothing in it is code: OpenVINO's IR (XML and raw weights) and a JSON manifest. The
+manifest carries the digest of each member, and a file that does not match is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+MANIFEST, GRAPH, WEIGHTS = "manifest.json", "model.xml", "model.bin"
+# A zip member's time is part of its bytes: one fixed time makes equal artefacts equal files.
+FIXED_TIME = (2020, 1, 1, 0, 0, 0)
+
+
+class ArtefactError(Exception):
+    """The file is not an artefact, or not the one that was exported."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """An artefact on disk. Opening it reads the manifest only, which is small."""
+
+    path: Path
+    manifest: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> Artefact:
+        """Open an artefact.
+
+        Raises:
+            ArtefactError: there is no file, or it has no manifest of ours.
+        """
+        try:
+            with zipfile.ZipFile(path) as archive:
+                manifest = json.loads(archive.read(MANIFEST))
+            if not (isinstance(manifest["labels"], list) and manifest["members"][WEIGHTS]):
+                raise KeyError("labels")
+        except Exception as error:  # zipfile, zlib and json raise a dozen kinds
+            raise ArtefactError(f"{path} is not a model artefact: {error}") from error
+        return cls(path, manifest)
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes, in the order of the model's outputs."""
+        return list(self.manifest["labels"])
+
+    @cached_property
+    def version(self) -> str:
+        """The model's name with the first digits of its digest, as rows hold it."""
+        return f"{self.manifest['name']}-{self.manifest['members'][WEIGHTS][:12]}"
+
+    def read(self) -> tuple[bytes, bytes]:
+        """Return the graph and the weights, checked against the manifest.
+
+        Raises:
+            ArtefactError: a member is missing or not what was exported.
+        """
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                graph, weights = archive.read(GRAPH), archive.read(WEIGHTS)
+        except Exception as error:  # as above
+            raise ArtefactError(f"{self.path} is damaged: {error}") from error
+        for member, data in ((GRAPH, graph), (WEIGHTS, weights)):
+            if hashlib.sha256(data).hexdigest() != self.manifest["members"].get(member):
+                raise ArtefactError(f"{self.path}: {member} does not match its digest")
+        return graph, weights
+
+
+def write(path: Path, graph: bytes, weights: bytes, card: dict[str, Any]) -> Artefact:
+    """Write an artefact: ``card`` needs ``name`` and ``labels``; the digests are added."""
+    members = {GRAPH: graph, WEIGHTS: weights}
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+    manifest = json.dumps({**card, "members": digests}, indent=2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in {MANIFEST: manifest.encode(), **members}.items():
+            archive.writestr(zipfile.ZipInfo(name, FIXED_TIME), data, zipfile.ZIP_DEFLATED)
+    return Artefact.open(path)

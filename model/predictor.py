@@ -1,0 +1,65 @@
+"""The served model: uint8 pixels to probabilities, by OpenVINO."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import openvino as ov
+
+from model.artefact import Artefact
+from model.images import TILE_PX, Pixels
+
+Probabilities = npt.NDArray[np.float32]
+
+
+# The graph is prepared anew for each batch size that it meets: some 20 ms, and memory that
+# stays. So batches are padded to one of these sizes, and larger ones are cut.
+SIZES = (1, 2, 4, 8, 16, 24, 32)
+
+
+class Predictor:
+    """An artefact, compiled for this machine's processor. Threads may share it.
+
+    ``streams`` is how many calls run side by side, a core each: two batches on a core
+    each pass more images than one batch on two cores.
+    """
+
+    def __init__(self, artefact: Artefact, *, streams: int = 1, cache: Path | None = None) -> None:
+        self.labels = artefact.labels
+        self.version = artefact.version
+        graph, weights = artefact.read()
+        core = ov.Core()
+        if cache:
+            core.set_property({"CACHE_DIR": str(cache)})  # compiling takes longer than reading
+        self._compiled = core.compile_model(
+            core.read_model(graph, weights),
+            "CPU",
+            {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams},
+        )
+        self._local = threading.local()
+
+    def warm_up(self) -> None:
+        """Predict once, so that the first image does not pay for what happens only once."""
+        self.predict(np.zeros((1, TILE_PX, TILE_PX, 3), np.uint8))
+
+    def predict(self, pixels: Pixels) -> Probabilities:
+        """(n, 64, 64, 3) uint8 RGB to (n, labels) float32, each row summing to 1."""
+        parts = [
+            self._predict(pixels[start : start + SIZES[-1]])
+            for start in range(0, len(pixels), SIZES[-1])
+        ]
+        return np.concatenate(parts)
+
+    def _predict(self, pixels: Pixels) -> Probabilities:
+        request = getattr(self._local, "request", None)
+        if request is None:
+            request = self._local.request = self._compiled.create_infer_request()
+        n = len(pixels)
+        size = next(size for size in SIZES if size >= n)
+        if size > n:
+            pixels = np.concatenate([pixels, np.zeros((size - n, *pixels.shape[1:]), np.uint8)])
+        result: Probabilities = request.infer({0: pixels})[0]
+        return result[:n].copy()  # the request's own memory is written over by its next call

@@ -1,0 +1,113 @@
+"""Real servers, once a session; a database of its own for each test that asks for one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+from local.stack import embedded
+from settings import Settings
+from store.database import Database
+from store.migrations import migrate
+from store.predictions import NewPrediction, Predictions
+from store.references import Reference
+from tests.stack import Stack
+
+TILES = Path(__file__).parent / "data" / "eurosat"
+
+
+@pytest.fixture(scope="session")
+def tiles() -> list[Path]:
+    """Return 50 real tiles, five of each class, from the test split."""
+    return sorted(TILES.glob("*/*.jpg"))
+
+
+@pytest.fixture(scope="session")
+def tile(tiles: list[Path]) -> bytes:
+    """Return one real tile, a forest."""
+    return next(path for path in tiles if path.parent.name == "Forest").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Run PostgreSQL and a Redis-protocol server; give their addresses."""
+    home = tmp_path_factory.mktemp("servers")
+    with embedded(Settings(home=home)) as addresses:
+        yield addresses
+
+
+@pytest.fixture(scope="session")
+def broker_url(servers: tuple[str, str]) -> str:
+    """Return the address of the Redis-protocol server."""
+    return servers[1]
+
+
+@pytest.fixture
+def database_url(servers: tuple[str, str]) -> Iterator[str]:
+    """Make an empty, migrated database and drop it afterwards."""
+    admin = psycopg2.connect(servers[0])
+    admin.autocommit = True
+    name = f"test_{uuid4().hex}"
+    admin.cursor().execute(f"CREATE DATABASE {name}")
+    parameters = psycopg2.extensions.parse_dsn(servers[0]) | {"dbname": name}
+    url = psycopg2.extensions.make_dsn(**parameters)
+    migrate(url)
+    yield url
+    admin.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.close()
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """Return a pool on a database of its own."""
+    pool = Database(database_url)
+    yield pool
+    pool.close()
+
+
+@pytest.fixture
+def predictions(database: Database) -> Predictions:
+    """Return the predictions of a database of its own."""
+    return Predictions(database)
+
+
+@pytest.fixture
+def accept(predictions: Predictions) -> Callable[..., list[Reference]]:
+    """Return a function that inserts pending rows and returns their references."""
+
+    def insert(n: int = 1, **members: str) -> list[Reference]:
+        rows = [
+            NewPrediction(
+                request_id=(request_id := uuid4()),
+                lane=members.get("lane", "on-prem"),
+                image_name="tile.jpg",
+                content_type="image/jpeg",
+                size_bytes=1,
+                sha256=hashlib.sha256(b"").hexdigest(),
+                reference=Reference(members.get("key", str(request_id))),
+                true_label=members.get("true_label"),
+            )
+            for _ in range(n)
+        ]
+        predictions.insert(rows)
+        return [row.reference for row in rows]
+
+    return insert
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run everything, as `./run` does."""
+    with Stack(tmp_path_factory.mktemp("stack") / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def api_url(stack: Stack) -> str:
+    """Return the address of a running API with a worker behind it."""
+    return stack.url

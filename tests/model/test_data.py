@@ -1,0 +1,124 @@
+"""The data set: a split that never changes, and the same pixels from a folder or an archive."""
+
+from __future__ import annotations
+
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from model.data import SPLITS, Dataset, load, split_of
+from model.images import decode
+
+# Whoever changes a split mixes what models were trained on with what they are tested on.
+PINNED = {
+    "AnnualCrop_1.jpg": "train",
+    "Forest_1.jpg": "train",
+    "AnnualCrop_3.jpg": "train",
+    "SeaLake_1.jpg": "validation",
+    "Forest_2.jpg": "validation",
+    "AnnualCrop_7.jpg": "validation",
+    "AnnualCrop_2.jpg": "test",
+    "SeaLake_4.jpg": "test",
+    "AnnualCrop_6.jpg": "test",
+}
+TILES = Path(__file__).parents[1] / "data" / "eurosat"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with three classes and files of every split."""
+    source = tmp_path / "data" / "EuroSAT"
+    originals = sorted(TILES.glob("*/*.jpg"))
+    for number in range(60):
+        label = ("Forest", "Highway", "River")[number % 3]
+        target = source / label / f"{label}_{number}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(originals[number % len(originals)].read_bytes())
+    (source / "README.txt").write_text("not a tile")
+    return source
+
+
+def archived(folder: Path, target: Path) -> Path:
+    """Return a zip archive of the folder, its members in the opposite order."""
+    with zipfile.ZipFile(target, "w") as archive:
+        for path in sorted(folder.rglob("*"), reverse=True):
+            archive.write(path, path.relative_to(folder.parent))
+    return target
+
+
+def all_names(dataset: Dataset) -> list[str]:
+    """Return the names of all splits."""
+    return [name for split in SPLITS for name in dataset.splits[split].names]
+
+
+@pytest.mark.parametrize(("name", "split"), PINNED.items())
+def test_a_file_stays_in_its_split(name: str, split: str) -> None:
+    assert split_of(name) == split
+
+
+def test_about_eight_in_ten_train_and_one_in_ten_tests() -> None:
+    n = 20_000
+    counted = Counter(split_of(f"Forest_{number}.jpg") for number in range(n))
+
+    assert set(counted) == set(SPLITS)
+    # Four standard deviations of a binomial draw.
+    assert abs(counted["train"] / n - 0.8) < 0.012
+    assert abs(counted["validation"] / n - 0.1) < 0.009
+
+
+def test_the_tiles_of_the_tests_were_never_trained_on() -> None:
+    names = [path.name for path in TILES.glob("*/*.jpg")]
+
+    assert len(names) == 50
+    assert {split_of(name) for name in names} == {"test"}
+
+
+def test_a_folder_and_its_archive_are_the_same_data(folder: Path, tmp_path: Path) -> None:
+    one, other = load(folder), load(archived(folder, tmp_path / "EuroSAT.zip"))
+
+    assert (one.digest, one.split_digest) == (other.digest, other.split_digest)
+    assert one.labels == other.labels == ["Forest", "Highway", "River"]
+    for split in SPLITS:
+        mine, theirs = one.splits[split], other.splits[split]
+        assert mine.names == theirs.names
+        assert (mine.classes == theirs.classes).all()
+        assert (mine.pixels == theirs.pixels).all()
+
+
+def test_every_file_is_in_one_split_with_its_class_and_its_pixels(folder: Path) -> None:
+    dataset = load(folder)
+
+    assert sorted(all_names(dataset)) == sorted(path.name for path in folder.rglob("*.jpg"))
+    for split in SPLITS:
+        tiles = dataset.splits[split]
+        assert len(tiles) == len(tiles.pixels) == len(tiles.classes) > 0
+        for name, number, pixels in zip(tiles.names, tiles.classes, tiles.pixels, strict=True):
+            label = dataset.labels[number]
+            assert (split_of(name), name.split("_")[0]) == (split, label)
+            assert (pixels == decode((folder / label / name).read_bytes())).all()
+
+
+def test_the_digests_tell_what_was_changed(folder: Path) -> None:
+    before = load(folder)
+    some, other = folder / "Forest" / "Forest_0.jpg", folder / "Forest" / "Forest_3.jpg"
+    some.write_bytes(other.read_bytes())
+    altered = load(folder)
+    (folder / "Forest" / "Forest_1000.jpg").write_bytes(other.read_bytes())
+    grown = load(folder)
+
+    assert len({before.digest, grown.digest, altered.digest}) == 3
+    assert before.split_digest == altered.split_digest != grown.split_digest
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_a_place_without_tiles_is_not_a_data_set(kind: str, tmp_path: Path) -> None:
+    source = tmp_path / "empty"
+    source.mkdir()
+    (source / "README.txt").write_text("nothing here")
+    if kind == "archive":
+        source = archived(source, tmp_path / "empty.zip")
+
+    with pytest.raises(FileNotFoundError):
+        load(source)
