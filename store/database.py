@@ -1,0 +1,119 @@
+"""A small pool of PostgreSQL connections, bounded, reused, and re-opened when broken."""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+import psycopg2.extras
+
+from store.errors import StoreError
+
+CONNECT_TIMEOUT_S = 5
+STATEMENT_TIMEOUT_MS = 15_000  # nothing here takes a second; a lock held for ever must end
+CHECKOUT_TIMEOUT_S = 15
+
+
+def connect(url: str) -> psycopg2.extensions.connection:
+    """Open one autocommit connection that notices a dead peer.
+
+    Raises:
+        StoreError: the server cannot be reached.
+    """
+    try:
+        connection = psycopg2.connect(
+            url,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c jit=off",
+            keepalives_idle=10,
+            keepalives_interval=5,
+            keepalives_count=3,
+            tcp_user_timeout=STATEMENT_TIMEOUT_MS,  # for a server that no longer answers
+            application_name="skylane",
+        )
+    except psycopg2.Error as error:
+        raise StoreError(f"database: {error}".strip()) from error
+    connection.autocommit = True
+    return connection
+
+
+class Database:
+    """Hands out connections, at most ``size`` at once; who comes next waits for one."""
+
+    def __init__(self, url: str, size: int = 8) -> None:
+        self._url = url
+        self._idle: list[psycopg2.extensions.connection] = []
+        self._places = threading.BoundedSemaphore(size)
+
+    def query(self, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+        """Run one statement in its own transaction and return its rows as dictionaries.
+
+        Raises:
+            StoreError: the server cannot be reached, or failed the statement.
+        """
+        with self._cursor() as cursor:
+            cursor.execute(sql, parameters)
+            return _rows(cursor, cursor.fetchall()) if cursor.description else []
+
+    def insert_many(self, sql: str, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+        """Run one ``INSERT … VALUES %s RETURNING …`` over all rows, in one statement."""
+        with self._cursor() as cursor:
+            fetched = psycopg2.extras.execute_values(
+                cursor, sql, rows, page_size=max(1, len(rows)), fetch=True
+            )
+            return _rows(cursor, fetched)
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        if not self._places.acquire(timeout=CHECKOUT_TIMEOUT_S):
+            raise StoreError("database: all connections are in use")
+        try:
+            connection = self._take()
+            try:
+                with connection.cursor() as cursor:
+                    yield cursor
+            except psycopg2.Error as error:
+                raise StoreError(f"database: {error}".strip()) from error
+            finally:
+                # A statement that failed leaves a good connection (autocommit); one that
+                # was cut off leaves a closed one, which is dropped and not handed out again.
+                if connection.closed:
+                    self._drop_idle()
+                else:
+                    self._idle.append(connection)
+        finally:
+            self._places.release()
+
+    def _take(self) -> psycopg2.extensions.connection:
+        while self._idle:
+            try:
+                connection = self._idle.pop()
+            except IndexError:  # another thread took the last one
+                break
+            # A server says nothing on an idle connection until it ends it, so one with
+            # something to read is dead: a restart costs no request.
+            idle = select.poll()  # not select(), which fails beyond 1,024 open files
+            idle.register(connection, select.POLLIN)
+            if not idle.poll(0):
+                return connection
+            connection.close()
+        return connect(self._url)
+
+    def _drop_idle(self) -> None:
+        # When one connection breaks the server has gone, and so have the idle ones: without
+        # this each of them would fail one more request after the server is back.
+        self.close()
+
+
+def _rows(cursor: Any, fetched: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    names = [column.name for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in fetched]

@@ -1,0 +1,234 @@
+"""The predictions table: the truth about every image. All of its statements are here.
+
+pending ── claim ──> running ── finish ──> done | failed
+   ^                    │
+   └──── release, sweep ┘
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from store.database import Database
+from store.references import Reference
+
+Row = dict[str, Any]
+
+SWEEP_ROWS = 1000  # in one statement, so that none of them is long
+
+
+@dataclass(frozen=True)
+class NewPrediction:
+    """An accepted image, as it is inserted: stored already, not yet enqueued."""
+
+    request_id: UUID
+    lane: str
+    image_name: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    reference: Reference
+    true_label: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image: a label, or an error code. Times in ms, memory in MB."""
+
+    key: str
+    version: str
+    predicted_label: str | None = None
+    confidence: float | None = None
+    probabilities: dict[str, float] | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+    fetch_ms: float | None = None
+    decode_ms: float | None = None
+    infer_ms: float | None = None
+    model_version: str | None = None
+    worker: str | None = None
+    batch_size: int | None = None
+    cold_start: bool | None = None
+    cpu_percent: float | None = None
+    memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class Stale:
+    """What a sweep found.
+
+    ``lost`` was never begun: its message may be gone, or waits in a long queue.
+    ``suspects`` were begun and left, so one of them may have killed its worker.
+    """
+
+    lost: list[Reference]
+    suspects: list[Reference]
+    given_up: int
+
+
+class Predictions:
+    """Reads and writes rows. Every method raises ``StoreError`` when the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert(self, rows: Sequence[NewPrediction]) -> list[Row]:
+        """Insert accepted images as ``pending`` and return their rows, in no particular order."""
+        return self._database.insert_many(
+            """
+            INSERT INTO predictions (request_id, lane, image_name, content_type, size_bytes,
+                sha256, storage_key, storage_version, true_label)
+            VALUES %s RETURNING *, NULL AS queue_ms, NULL AS latency_ms
+            """,
+            [
+                (
+                    str(row.request_id),
+                    row.lane,
+                    row.image_name,
+                    row.content_type,
+                    row.size_bytes,
+                    row.sha256,
+                    row.reference.key,
+                    row.reference.version,
+                    row.true_label,
+                )
+                for row in rows
+            ],
+        )
+
+    def claim(
+        self, references: Sequence[Reference], worker: str, stale_after_s: float
+    ) -> list[Reference]:
+        """Mark work as begun and return what is to be done: less than asked for, at times.
+
+        Left out is what is finished already, or in another worker's hands for less than
+        ``stale_after_s``: a message that was delivered twice. A claim that is lost in a
+        crash of the server is only claimed again, so it does not wait for the disk.
+        """
+        rows = self._database.query(
+            """
+            SET LOCAL synchronous_commit TO off;
+            UPDATE predictions SET status = 'running', attempts = attempts + 1,
+                started_at = clock_timestamp(), worker = %(worker)s
+            WHERE (storage_key, storage_version) IN (
+                    SELECT * FROM unnest(%(keys)s::text[], %(versions)s::text[]))
+              AND (status = 'pending' OR (status = 'running'
+                    AND started_at < clock_timestamp() - make_interval(secs => %(stale)s)))
+            RETURNING storage_key, storage_version
+            """,
+            {
+                "worker": worker,
+                "keys": [reference.key for reference in references],
+                "versions": [reference.version for reference in references],
+                "stale": stale_after_s,
+            },
+        )
+        return [Reference(row["storage_key"], row["storage_version"]) for row in rows]
+
+    def finish(self, outcomes: Sequence[Outcome]) -> None:
+        """Record outcomes, durably, in one statement. Rows already finished stay as they are."""
+        if outcomes:
+            payload = json.dumps([vars(outcome) for outcome in outcomes])
+            self._database.query("CALL finish_predictions(%s)", (payload,))
+
+    def release(self, references: Sequence[Reference], worker: str) -> None:
+        """Give back work that this worker claimed and could not finish.
+
+        The attempt is taken back too: attempts are counted to find images that kill their
+        worker, and this worker lives.
+        """
+        self._database.query(
+            """
+            UPDATE predictions SET status = 'pending', started_at = NULL,
+                attempts = greatest(attempts - 1, 0)
+            WHERE (storage_key, storage_version) IN (
+                    SELECT * FROM unnest(%(keys)s::text[], %(versions)s::text[]))
+              AND status = 'running' AND worker = %(worker)s
+            """,
+            {
+                "worker": worker,
+                "keys": [reference.key for reference in references],
+                "versions": [reference.version for reference in references],
+            },
+        )
+
+    def sweep(self, stale_after_s: float, max_attempts: int) -> Stale:
+        """Take back what was left lying, at most ``SWEEP_ROWS`` rows.
+
+        ``running`` rows past the bound go back to ``pending``, or fail for good once they
+        were begun ``max_attempts`` times. ``pending`` ones past it are to be enqueued
+        again, however often: waiting in a long queue is no fault of theirs. Two sweeps at
+        once take different rows.
+        """
+        rows = self._database.query(
+            """
+            WITH stale AS (
+                SELECT id FROM predictions
+                WHERE status IN ('pending', 'running')
+                  AND enqueued_at < clock_timestamp() - make_interval(secs => %(stale)s)
+                  AND coalesce(started_at, '-infinity')
+                      < clock_timestamp() - make_interval(secs => %(stale)s)
+                ORDER BY enqueued_at LIMIT %(limit)s
+                FOR UPDATE SKIP LOCKED)
+            UPDATE predictions p SET
+                status = CASE WHEN spent THEN 'failed' ELSE 'pending' END,
+                error_code = CASE WHEN spent THEN 'worker_died' END,
+                error_detail = CASE WHEN spent THEN
+                    'Work on this image was begun ' || p.attempts || ' times and never ended;'
+                    || ' its worker died or failed each time.' END,
+                finished_at = CASE WHEN spent THEN clock_timestamp() END,
+                committed_at = CASE WHEN spent THEN clock_timestamp() END,
+                started_at = CASE WHEN spent THEN started_at END,
+                enqueued_at = clock_timestamp()
+            FROM (SELECT id, status = 'running' AND attempts >= %(attempts)s AS spent
+                  FROM predictions WHERE id IN (SELECT id FROM stale)) AS verdict
+            WHERE p.id = verdict.id
+            RETURNING storage_key, storage_version, attempts, spent
+            """,
+            {"stale": stale_after_s, "attempts": max_attempts, "limit": SWEEP_ROWS},
+        )
+        left: dict[bool, list[Reference]] = {True: [], False: []}
+        for row in rows:
+            if not row["spent"]:
+                reference = Reference(row["storage_key"], row["storage_version"])
+                left[row["attempts"] > 0].append(reference)
+        return Stale(
+            lost=left[False], suspects=left[True], given_up=sum(row["spent"] for row in rows)
+        )
+
+    def get(self, request_ids: Sequence[str]) -> list[Row]:
+        """Return the rows with these request ids, in no particular order."""
+        return self._database.query(
+            "SELECT * FROM prediction_results WHERE request_id = ANY (%s::uuid[])",
+            (list(request_ids),),
+        )
+
+    def list(
+        self,
+        *,
+        limit: int,
+        before_id: int | None = None,
+        filters: dict[str, str | int | None] | None = None,
+    ) -> list[Row]:
+        """Return rows newest first, older than ``before_id``.
+
+        ``filters`` maps ``id``, ``request_id``, ``predicted_label``, ``status`` and ``lane``
+        to the value wanted; ``None`` means any.
+        """
+        wanted = {name: value for name, value in (filters or {}).items() if value is not None}
+        unknown = wanted.keys() - {"id", "request_id", "predicted_label", "status", "lane"}
+        if unknown:
+            raise ValueError(f"no such filter: {sorted(unknown)}")
+        conditions = [f"{name} = %({name})s" for name in wanted]
+        if before_id is not None:
+            conditions.append("id < %(before_id)s")
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        return self._database.query(
+            # The names in it are ours, checked above; the values travel beside it.
+            f"SELECT * FROM prediction_results {where} ORDER BY id DESC LIMIT %(limit)s",  # noqa: S608
+            {**wanted, "before_id": before_id, "limit": limit},
+        )

@@ -1,0 +1,58 @@
+"""Figures over all predictions, at a cost that does not depend on how many there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from store.database import Database
+
+STAGES = ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms", "latency_ms")
+RECENT = 1000  # finished predictions that the percentiles look back over
+
+
+class Statistics:
+    """Reads the running counts and the latest latencies."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def counts(self) -> list[dict[str, Any]]:
+        """Return ``{lane, status, predicted_label, true_label, rows}`` for each combination."""
+        return self._database.query(
+            """
+            SELECT lane, status, predicted_label, true_label, sum(rows)::bigint AS rows
+            FROM prediction_counts GROUP BY 1, 2, 3, 4 HAVING sum(rows) <> 0
+            """
+        )
+
+    def latencies(self) -> dict[str, dict[str, float]]:
+        """Return ``{stage: {p50, p90, p99}}`` in ms over the latest predictions done."""
+        columns = ", ".join(
+            f"percentile_cont(ARRAY[0.5, 0.9, 0.99]) WITHIN GROUP (ORDER BY {stage}) AS {stage}"
+            for stage in STAGES
+        )
+        [row] = self._database.query(
+            f"""
+            SELECT {columns} FROM (
+                SELECT {", ".join(STAGES)} FROM prediction_results
+                WHERE status = 'done' ORDER BY finished_at DESC LIMIT {RECENT}) AS recent
+            """  # noqa: S608  (columns of ours)
+        )
+        return {
+            stage: dict(
+                zip(("p50", "p90", "p99"), (round(ms, 3) for ms in row[stage]), strict=True)
+            )
+            for stage in STAGES
+            if row[stage]
+        }
+
+    def compact(self) -> None:
+        """Add up the appended differences, so that ``counts`` stays cheap to read."""
+        self._database.query(
+            """
+            WITH taken AS (DELETE FROM prediction_counts RETURNING *)
+            INSERT INTO prediction_counts
+            SELECT lane, status, predicted_label, true_label, sum(rows) FROM taken
+            GROUP BY 1, 2, 3, 4 HAVING sum(rows) <> 0
+            """
+        )

@@ -1,0 +1,143 @@
+"""What holds for every image store, on files and on a real S3-compatible server."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from store.errors import ImageNotFound, StoreError
+from store.images import FileImages, ImageStore, open_images
+from store.references import Reference
+from tests.stack import free_ports, until
+
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret"}
+
+
+@pytest.fixture(scope="module")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run SeaweedFS with one bucket, `tiles`."""
+    import boto3
+
+    folder = tmp_path_factory.mktemp("seaweed")
+    names = ("master", "volume", "filer", "s3")
+    numbers = free_ports(8)
+    ports, grpc_ports = dict(zip(names, numbers, strict=False)), numbers[4:]
+    (folder / "s3.json").write_text(
+        '{"identities": [{"name": "test", "actions": ["Admin", "Read", "Write", "List"],'
+        '"credentials": [{"accessKey": "test", "secretKey": "test-secret"}]}]}'
+    )
+    weed = Path(sys.executable).with_name("weed")
+    command = [str(weed), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
+    command += ["-s3", f"-s3.config={folder / 's3.json'}", "-volume.max=5"]
+    # Tables have ports of their own, and calls home are off.
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
+    command += [f"-{name}.port={port}" for name, port in ports.items()]
+    # Each also listens for gRPC, by default on its port + 10000, which may be no port at all.
+    command += [f"-{name}.port.grpc={port}" for name, port in zip(names, grpc_ports, strict=True)]
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{ports['s3']}"
+    os.environ.update(KEYS, AWS_DEFAULT_REGION="us-east-1")
+    client = boto3.client("s3", endpoint_url=url)
+
+    def bucket_made() -> bool:
+        assert server.poll() is None, (folder / "log").read_text()[-3000:]
+        try:
+            client.create_bucket(Bucket="tiles")
+        except Exception:
+            return False
+        return True
+
+    try:
+        until(bucket_made, limit_s=60)
+        yield url
+    finally:
+        for name in (*KEYS, "AWS_DEFAULT_REGION"):
+            os.environ.pop(name)
+        server.kill()  # it takes half a minute to stop when asked
+        server.wait(20)
+
+
+@pytest.fixture(params=["file", "s3"])
+def images(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
+    if request.param == "file":
+        return open_images((tmp_path / "images").as_uri())
+    return open_images("s3://tiles/some/prefix", request.getfixturevalue("s3_endpoint"))
+
+
+def test_an_image_comes_back_byte_for_byte(images: ImageStore, tile: bytes) -> None:
+    reference = images.put("2026/01/01/a", tile, "image/jpeg")
+    assert images.get(reference) == tile
+    images.delete(reference)
+
+
+def test_many_come_back_in_their_order_with_the_gaps_where_they_are(
+    images: ImageStore, tiles: list[Path]
+) -> None:
+    data = [path.read_bytes() for path in tiles]
+    references = images.put_many(
+        [(f"many/{number}", one, "image/jpeg") for number, one in enumerate(data)]
+    )
+    gone = references[7]
+    images.delete(gone)
+    found = images.get_many(references)
+    assert isinstance(found.pop(7), ImageNotFound)
+    del data[7]
+    assert found == data
+    for reference in references:
+        images.delete(reference)
+
+
+def test_a_missing_image_is_told_from_a_missing_store(images: ImageStore) -> None:
+    with pytest.raises(ImageNotFound):
+        images.get(Reference("never/stored"))
+    images.delete(Reference("never/stored"))
+
+
+def test_an_s3_that_is_away_is_a_store_error(s3_endpoint: str, tile: bytes) -> None:
+    away = open_images("s3://tiles", "http://127.0.0.1:1")
+    with pytest.raises(StoreError):
+        away.put("a", tile, "image/jpeg")
+    with pytest.raises(StoreError):
+        open_images("s3://no-such-bucket", s3_endpoint).put("a", tile, "image/jpeg")
+
+
+@pytest.mark.parametrize("key", ["../outside", "a/../../outside", "/etc/passwd"])
+def test_no_key_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
+    with pytest.raises(ImageNotFound):
+        FileImages(tmp_path / "images").get(Reference(key))
+
+
+def test_a_key_is_written_once(tmp_path: Path, tile: bytes) -> None:
+    images = FileImages(tmp_path)
+    images.put("a", tile, "image/jpeg")
+    with pytest.raises(StoreError):
+        images.put("a", b"other", "image/jpeg")
+    assert images.get(Reference("a")) == tile
+
+
+def test_an_image_that_does_not_fit_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    script = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from store.errors import StoreError; from store.images import FileImages\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: FileImages(Path(sys.argv[1])).put('a', bytes(150_000), 'image/jpeg')\n"
+        "except StoreError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    assert "too large" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["", "/plain/path", "ftp://host/x", "s3://", "file://host/x"])
+def test_an_address_of_no_known_kind_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="use file:///folder or s3://bucket/prefix"):
+        open_images(url)

@@ -1,0 +1,209 @@
+"""The promises of the predictions table."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from store.database import Database
+from store.errors import StoreError
+from store.predictions import Outcome, Predictions
+from store.references import Reference
+
+Accept = Callable[..., list[Reference]]
+STALE_S, ATTEMPTS = 30.0, 3
+
+
+def done(reference: Reference, label: str = "Forest") -> Outcome:
+    return Outcome(
+        key=reference.key,
+        version=reference.version,
+        predicted_label=label,
+        confidence=0.9,
+        probabilities={label: 0.9},
+        fetch_ms=1.0,
+        decode_ms=2.0,
+        infer_ms=3.0,
+        batch_size=1,
+    )
+
+
+def only(predictions: Predictions, **filters: Any) -> dict[str, Any]:
+    [row] = predictions.list(limit=2, filters=filters)
+    return row
+
+
+def age(database: Database, seconds: float) -> None:
+    """Make all that is there older, as if time had passed."""
+    database.query(
+        "UPDATE predictions SET accepted_at = accepted_at - make_interval(secs => %(s)s),"
+        " enqueued_at = enqueued_at - make_interval(secs => %(s)s),"
+        " started_at = started_at - make_interval(secs => %(s)s)",
+        {"s": seconds},
+    )
+
+
+def test_a_finished_row_holds_its_outcome_and_when_it_was_committed(
+    predictions: Predictions, accept: Accept
+) -> None:
+    [reference] = accept()
+    assert predictions.claim([reference], "w", STALE_S) == [reference]
+    predictions.finish([done(reference)])
+    row = only(predictions)
+    assert (row["status"], row["predicted_label"], row["attempts"]) == ("done", "Forest", 1)
+    assert row["accepted_at"] <= row["started_at"] <= row["finished_at"] < row["committed_at"]
+    assert row["record_ms"] > 0
+    stages_ms = float(row["queue_ms"]) + row["record_ms"]  # the others are made up above
+    assert float(row["latency_ms"]) >= stages_ms - 0.01
+
+
+def test_a_second_delivery_changes_nothing(predictions: Predictions, accept: Accept) -> None:
+    [reference] = accept()
+    predictions.claim([reference], "w", STALE_S)
+    predictions.finish([done(reference, "Forest")])
+    before = only(predictions)
+    assert predictions.claim([reference], "other", STALE_S) == []
+    predictions.finish([done(reference, "River")])
+    assert only(predictions) == before
+
+
+def test_of_two_workers_one_gets_the_image(predictions: Predictions, accept: Accept) -> None:
+    references = accept(50)
+    start, claimed = threading.Barrier(4), []
+
+    def claim(name: str) -> None:
+        start.wait()
+        claimed.extend(predictions.claim(references, name, STALE_S))
+
+    threads = [threading.Thread(target=claim, args=(f"w{n}",)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == sorted(references)
+
+
+def test_work_given_back_can_be_claimed_again(predictions: Predictions, accept: Accept) -> None:
+    [reference] = accept()
+    predictions.claim([reference], "w", STALE_S)
+    predictions.release([reference], "somebody else")
+    assert only(predictions)["status"] == "running"
+    predictions.release([reference], "w")
+    assert predictions.claim([reference], "w2", STALE_S) == [reference]
+
+
+def test_work_given_back_is_not_held_against_the_image(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    [reference] = accept()
+    for _ in range(ATTEMPTS + 1):
+        predictions.claim([reference], "w", STALE_S)
+        predictions.release([reference], "w")
+    predictions.claim([reference], "w", STALE_S)
+    age(database, STALE_S + 1)
+    assert predictions.sweep(STALE_S, ATTEMPTS).suspects == [reference]
+
+
+def test_the_sweep_leaves_alone_what_is_fresh(predictions: Predictions, accept: Accept) -> None:
+    waiting, running = accept(2)
+    predictions.claim([running], "w", STALE_S)
+    swept = predictions.sweep(STALE_S, ATTEMPTS)
+    assert (swept.lost, swept.suspects, swept.given_up) == ([], [], 0)
+    assert waiting in predictions.claim([waiting], "w", STALE_S)
+
+
+def test_a_lost_message_is_found_and_not_held_against_the_image(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    [reference] = accept()
+    for _ in range(ATTEMPTS + 2):  # however long the queue is
+        age(database, STALE_S + 1)
+        assert predictions.sweep(STALE_S, ATTEMPTS).lost == [reference]
+        assert predictions.sweep(STALE_S, ATTEMPTS).lost == []
+    assert only(predictions)["status"] == "pending"
+
+
+def test_an_image_whose_workers_die_is_given_up_with_a_reason(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    [reference] = accept()
+    for attempt in range(1, ATTEMPTS + 1):
+        assert predictions.claim([reference], f"w{attempt}", STALE_S) == [reference]
+        age(database, STALE_S + 1)
+        swept = predictions.sweep(STALE_S, ATTEMPTS)
+        assert swept.suspects == ([reference] if attempt < ATTEMPTS else [])
+    assert swept.given_up == 1
+    row = only(predictions, status="failed")
+    assert (row["error_code"], row["attempts"]) == ("worker_died", ATTEMPTS)
+    assert predictions.claim([reference], "w", STALE_S) == []
+
+
+def test_a_worker_thought_dead_that_finishes_late_does_no_harm(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    [reference] = accept()
+    predictions.claim([reference], "slow", STALE_S)
+    age(database, STALE_S + 1)
+    assert predictions.claim([reference], "quick", STALE_S) == [reference]
+    predictions.finish([done(reference, "River")])
+    predictions.finish([done(reference, "Forest")])
+    assert only(predictions)["predicted_label"] == "River"
+
+
+def test_two_sweeps_at_once_take_different_rows(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    references = accept(200)
+    age(database, STALE_S + 1)
+    start, found = threading.Barrier(2), []
+
+    def sweep() -> None:
+        start.wait()
+        found.extend(predictions.sweep(STALE_S, ATTEMPTS).lost)
+
+    threads = [threading.Thread(target=sweep) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == sorted(references)
+
+
+def test_an_object_is_accepted_once(accept: Accept) -> None:
+    accept(key="same/key")
+    with pytest.raises(StoreError, match="unique"):
+        accept(key="same/key")
+
+
+def test_pages_follow_each_other_without_gap_or_overlap(
+    predictions: Predictions, accept: Accept
+) -> None:
+    accept(25)
+    seen: list[int] = []
+    cursor = None
+    while page := predictions.list(limit=10, before_id=cursor):
+        seen += [row["id"] for row in page]
+        cursor = seen[-1]
+    assert seen == sorted(seen, reverse=True)
+    assert len(set(seen)) == 25
+
+
+def test_a_database_that_is_away_is_a_store_error() -> None:
+    nowhere = Predictions(Database("postgresql://127.0.0.1:1/none"))
+    with pytest.raises(StoreError):
+        nowhere.list(limit=1)
+
+
+def test_a_connection_that_the_server_ended_costs_no_statement(database: Database) -> None:
+    [before] = database.query("SELECT pg_backend_pid() AS pid")
+    with pytest.raises(StoreError):
+        database.query("SELECT pg_terminate_backend(pg_backend_pid())")
+    [after] = database.query("SELECT pg_backend_pid() AS pid")
+    assert after != before
+    second = Database(database._url)
+    second.query("SELECT pg_terminate_backend(%s, 5000)", (after["pid"],))
+    assert database.query("SELECT 1 AS one") == [{"one": 1}]
+    second.close()
