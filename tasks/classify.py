@@ -1,0 +1,183 @@
+"""The one piece of work, the same in both lanes: fetch, decode, predict, record."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Protocol
+
+import numpy as np
+import psutil
+
+from model.images import ImageError, Pixels, decode, stack
+from store.errors import ImageNotFound, StoreError
+from store.images import ImageStore
+from store.predictions import Outcome, Predictions
+from store.references import Reference
+
+log = logging.getLogger(__name__)
+BYTES_PER_MB = 1e6
+# A round of work stays well below the time after which a row counts as left lying
+# (SKYLANE_STALE_AFTER_S), however large the images are.
+DECODE_ROUND_S = 8.0
+# Images in memory at once, before they are decoded to 12 kB each.
+FETCH_TOGETHER = 16
+
+
+class Classifier(Protocol):
+    """What this module needs of a model (``model.predictor.Predictor`` has it)."""
+
+    labels: list[str]
+    version: str
+
+    def predict(self, pixels: Pixels) -> np.ndarray:
+        """(n, 64, 64, 3) uint8 to (n, labels) probabilities."""
+
+
+@dataclass
+class Workbench:
+    """What the work is done with; made once a process and shared by its threads."""
+
+    images: ImageStore
+    predictions: Predictions
+    predictor: Classifier
+    worker: str  # name of this worker, or of this Lambda environment
+    stale_after_s: float
+
+    def __post_init__(self) -> None:
+        self._process = psutil.Process()
+        self._process.cpu_percent()  # starts the measurement that the next call ends
+        self._batches = count()
+
+    def circumstances(self) -> dict[str, object]:
+        """What a row holds of the process that made it. Reads counters, never sleeps."""
+        return {
+            "worker": self.worker,
+            "model_version": self.predictor.version,
+            "cold_start": next(self._batches) == 0,
+            "cpu_percent": self._process.cpu_percent(),
+            "memory_mb": self._process.memory_info().rss / BYTES_PER_MB,
+        }
+
+
+def classify(references: Sequence[Reference], bench: Workbench) -> list[Outcome | None]:
+    """Classify stored images as one batch and record what became of each.
+
+    Returns an outcome per reference, in order; ``None`` where there was nothing to do,
+    because the work is done already or another worker has it. A bad image is an outcome
+    with an error code, and its neighbours are not touched.
+
+    Raises:
+        StoreError: a store failed. What was claimed is given back where that is possible,
+            and the lane's own retry applies.
+    """
+    outcomes: dict[Reference, Outcome] = {}
+    todo = list(references)
+    while todo:
+        todo = _round(todo, bench, outcomes)
+    return [outcomes.get(reference) for reference in references]
+
+
+def _round(
+    references: list[Reference], bench: Workbench, outcomes: dict[Reference, Outcome]
+) -> list[Reference]:
+    """Claim, work and record; return what there was no time to decode.
+
+    Rows are claimed for as long as decoding may take and not for longer: another worker
+    takes over what looks left lying.
+    """
+    claimed = bench.predictions.claim(references, bench.worker, bench.stale_after_s)
+    if not claimed:
+        return []
+    try:
+        done = _work(claimed, bench)
+        bench.predictions.finish(done)
+        outcomes.update({Reference(outcome.key, outcome.version): outcome for outcome in done})
+        late = [reference for reference in claimed if reference not in outcomes]
+        if late:
+            bench.predictions.release(late, bench.worker)
+        return late
+    except StoreError:
+        _give_back(claimed, bench)
+        raise
+    # Any other exception may be an image's doing. It leaves the claim, and so the attempt,
+    # where it is: the sweep tries these images alone, and not for ever.
+
+
+def _work(references: list[Reference], bench: Workbench) -> list[Outcome]:
+    clock = _Stages()
+    decoded: list[Pixels | ImageError] = []
+    deadline = time.monotonic() + DECODE_ROUND_S
+    for start in range(0, len(references), FETCH_TOGETHER):
+        fetched = bench.images.get_many(references[start : start + FETCH_TOGETHER])
+        clock.end("fetch_ms")
+        for data in fetched:
+            decoded.append(_decode(data))
+            if time.monotonic() > deadline:
+                break
+        clock.end("decode_ms")
+        if time.monotonic() > deadline:
+            break
+    good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
+    probabilities = iter(bench.predictor.predict(stack(good)) if good else ())
+    clock.end("infer_ms")
+
+    shared = Outcome(
+        key="",
+        version="",
+        batch_size=len(decoded),
+        **clock.stages_ms,  # type: ignore[arg-type]
+        **bench.circumstances(),  # type: ignore[arg-type]
+    )
+    return [
+        replace(shared, key=key, version=version, error_code=one.code, error_detail=one.detail)
+        if isinstance(one, ImageError)
+        else _labelled(
+            replace(shared, key=key, version=version), next(probabilities), bench.predictor.labels
+        )
+        # decoded may be shorter: the rest is for the next round
+        for (key, version), one in zip(references, decoded, strict=False)
+    ]
+
+
+def _decode(data: bytes | ImageNotFound) -> Pixels | ImageError:
+    if isinstance(data, ImageNotFound):
+        return ImageError("image_missing", "The stored image is gone.")
+    try:
+        return decode(data)
+    except ImageError as error:
+        return error
+
+
+def _labelled(outcome: Outcome, probabilities: np.ndarray, labels: list[str]) -> Outcome:
+    best = int(probabilities.argmax())
+    return replace(
+        outcome,
+        predicted_label=labels[best],
+        confidence=float(probabilities[best]),
+        probabilities=dict(zip(labels, map(float, probabilities), strict=True)),
+    )
+
+
+def _give_back(claimed: list[Reference], bench: Workbench) -> None:
+    try:
+        bench.predictions.release(claimed, bench.worker)
+    except StoreError as error:
+        # The error that brought us here is on its way; the sweep finds these rows.
+        log.warning("could not give back %d images: %s", len(claimed), error)
+
+
+class _Stages:
+    """Times stages that take turns, in ms, by the monotonic clock."""
+
+    def __init__(self) -> None:
+        self.stages_ms: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def end(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.stages_ms[stage] = self.stages_ms.get(stage, 0.0) + (now - self._last) * 1000
+        self._last = now

@@ -1,0 +1,82 @@
+"""Take up again what was left lying: `python -m tasks.sweep`, a process of its own.
+
+The broker is a hint and PostgreSQL is the truth: a message that was lost, or a worker
+that was killed at any instruction, leaves a row that this finds.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterable
+
+from settings import settings
+from store.database import Database
+from store.predictions import SWEEP_ROWS, Predictions
+from store.references import Reference
+from store.statistics import Statistics
+from store.workers import Workers
+
+log = logging.getLogger(__name__)
+
+
+def sweep(
+    predictions: Predictions,
+    enqueue: Callable[[Iterable[Reference], bool], None],
+    *,
+    stale_after_s: float,
+    max_attempts: int,
+) -> int:
+    """Enqueue stale rows again and give up hopeless ones; return how many rows it touched.
+
+    ``enqueue(references, alone)`` publishes them. What was begun before goes alone: if one
+    of those kills its worker, then not its neighbours a second time.
+
+    Raises:
+        StoreError: the database failed.
+        kombu.exceptions.OperationalError: the broker failed; the rows are found again.
+    """
+    stale = predictions.sweep(stale_after_s, max_attempts)
+    enqueue(stale.lost, False)
+    enqueue(stale.suspects, True)
+    touched = len(stale.lost) + len(stale.suspects) + stale.given_up
+    if touched:
+        log.warning(
+            "enqueued again: %d lost, %d begun and left; given up: %d",
+            len(stale.lost),
+            len(stale.suspects),
+            stale.given_up,
+        )
+    return touched
+
+
+def main() -> None:
+    """Sweep every few seconds until told to stop."""
+    from tasks.celery_app import enqueue
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    chosen = settings()
+    database = Database(chosen.database_url, size=1)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    while not stop.wait(chosen.sweep_every_s):
+        try:
+            # First, because it needs no broker.
+            Statistics(database).compact()
+            Workers(database).forget_old()
+            touched = SWEEP_ROWS
+            while touched >= SWEEP_ROWS and not stop.is_set():  # there may be more of them
+                touched = sweep(
+                    Predictions(database),
+                    lambda references, alone: enqueue(references, alone=alone),
+                    stale_after_s=chosen.stale_after_s,
+                    max_attempts=chosen.max_attempts,
+                )
+        except Exception as error:  # the next round tries again, and says so again
+            log.error("sweep failed, next try in %s s: %s", chosen.sweep_every_s, error)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""The one piece of work, on a real database, real files and the served model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.artefact import Artefact
+from model.images import Pixels, decode
+from model.predictor import Predictor
+from settings import Settings
+from store.errors import StoreError
+from store.images import FileImages
+from store.predictions import Predictions
+from store.references import Reference
+from tasks.classify import Workbench, classify
+
+Accept = Callable[..., list[Reference]]
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Predictor:
+    return Predictor(Artefact.open(Settings().artefact))
+
+
+@pytest.fixture
+def bench(tmp_path: Path, predictions: Predictions, predictor: Predictor) -> Workbench:
+    return Workbench(FileImages(tmp_path), predictions, predictor, "tester", 30.0)
+
+
+@pytest.fixture
+def store(bench: Workbench, accept: Accept) -> Callable[[bytes], Reference]:
+    """Return a function that stores bytes with a pending row for them."""
+
+    def put(data: bytes) -> Reference:
+        [reference] = accept()
+        bench.images.put(reference.key, data, "image/jpeg")
+        return reference
+
+    return put
+
+
+def rows(predictions: Predictions) -> dict[str, dict[str, Any]]:
+    return {row["storage_key"]: row for row in predictions.list(limit=100)}
+
+
+def test_serving_sees_the_very_pixels_of_evaluation(
+    bench: Workbench, predictor: Predictor, store: Callable[[bytes], Reference], tiles: list[Path]
+) -> None:
+    references = [store(path.read_bytes()) for path in tiles]
+    served = classify(references, bench)
+    pixels = np.stack([decode(path.read_bytes()) for path in tiles])
+    evaluated = predictor.predict(pixels)
+    for outcome, probabilities in zip(served, evaluated, strict=True):
+        assert outcome
+        assert outcome.probabilities
+        assert list(outcome.probabilities.values()) == [float(one) for one in probabilities]
+
+
+def test_the_served_model_knows_its_tiles(
+    bench: Workbench, store: Callable[[bytes], Reference], tiles: list[Path]
+) -> None:
+    outcomes = classify([store(path.read_bytes()) for path in tiles], bench)
+    right = sum(
+        outcome is not None and outcome.predicted_label == path.parent.name
+        for outcome, path in zip(outcomes, tiles, strict=True)
+    )
+    assert right >= 45  # of 50
+
+
+def test_a_bad_image_fails_alone(
+    bench: Workbench,
+    predictions: Predictions,
+    store: Callable[[bytes], Reference],
+    accept: Accept,
+    tile: bytes,
+) -> None:
+    good, bad = store(tile), store(tile[:700])
+    [gone] = accept()
+    other = store(tile)
+    codes = [
+        outcome and outcome.error_code for outcome in classify([good, bad, gone, other], bench)
+    ]
+    assert codes == [None, "truncated_image", "image_missing", None]
+    found = rows(predictions)
+    assert [found[one.key]["status"] for one in (good, bad, gone, other)] == [
+        "done",
+        "failed",
+        "failed",
+        "done",
+    ]
+
+
+def test_a_batch_of_bad_images_needs_no_prediction(
+    bench: Workbench, store: Callable[[bytes], Reference]
+) -> None:
+    [outcome] = classify([store(b"nothing like an image")], bench)
+    assert outcome
+    assert outcome.error_code == "not_an_image"
+
+
+def test_a_row_says_where_the_time_went_and_under_which_circumstances(
+    bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
+) -> None:
+    classify([store(tile)], bench)
+    classify([store(tile), store(tile)], bench)
+    [third, second, first] = predictions.list(limit=9)
+    stages = ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms")
+    assert all(third[stage] > 0 for stage in stages)
+    assert sum(float(third[stage]) for stage in stages) <= float(third["latency_ms"]) + 0.1
+    assert (first["cold_start"], second["cold_start"]) == (True, False)
+    assert (first["batch_size"], second["batch_size"]) == (1, 2)
+    assert first["worker"] == "tester"
+    assert first["memory_mb"] > 50
+    assert first["model_version"] == bench.predictor.version
+
+
+def test_delivered_three_times_is_done_once(
+    bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
+) -> None:
+    reference = store(tile)
+    [outcome] = classify([reference], bench)
+    assert outcome
+    before = rows(predictions)
+    assert classify([reference, reference], bench) == [None, None]
+    assert rows(predictions) == before
+
+
+def test_the_same_image_twice_in_one_batch_is_done_once(
+    bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
+) -> None:
+    reference = store(tile)
+    first, second = classify([reference, reference], bench)
+    assert first is second is not None
+    assert rows(predictions)[reference.key]["batch_size"] == 1
+
+
+def test_an_image_that_makes_its_worker_fail_is_tried_alone_and_not_for_ever(
+    bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
+) -> None:
+    class Failing:
+        labels, version = bench.predictor.labels, "failing"
+
+        def predict(self, pixels: Pixels) -> np.ndarray:
+            raise RuntimeError("out of luck")
+
+    reference = store(tile)
+    failing = replace(bench, predictor=Failing())
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            classify([reference], failing)
+        swept = predictions.sweep(stale_after_s=0, max_attempts=2)
+        assert swept.lost == []
+    assert swept.given_up == 1
+    assert rows(predictions)[reference.key]["error_code"] == "worker_died"
+
+
+def test_images_that_take_long_are_recorded_in_rounds(
+    bench: Workbench,
+    predictions: Predictions,
+    store: Callable[[bytes], Reference],
+    tile: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tasks.classify.DECODE_ROUND_S", -1.0)  # over after the first image
+    outcomes = classify([store(tile) for _ in range(4)], bench)
+    assert [outcome and outcome.batch_size for outcome in outcomes] == [1, 1, 1, 1]
+    assert {row["status"] for row in rows(predictions).values()} == {"done"}
+
+
+def test_when_the_image_store_fails_the_work_is_given_back(
+    bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
+) -> None:
+    reference = store(tile)
+    folder = bench.images._folder / reference.key  # type: ignore[attr-defined]
+    folder.unlink()
+    folder.mkdir()  # reading a folder is an error of the system, not a missing file
+    with pytest.raises(StoreError):
+        classify([reference], bench)
+    row = rows(predictions)[reference.key]
+    assert (row["status"], row["attempts"]) == ("pending", 0)
