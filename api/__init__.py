@@ -1,0 +1,74 @@
+"""The Flask API: uploads in, predictions out. It never loads the model."""
+
+from __future__ import annotations
+
+from flask_openapi3 import Info, OpenAPI
+
+from settings import Settings, settings
+
+
+def create_app(chosen: Settings | None = None) -> OpenAPI:
+    """Make the app. Opens no connection: a server may fork after this."""
+    from api import errors, health, images, results, stats, uploads
+    from api.intake import Intake
+    from api.services import Services, SystemLoad
+    from model.artefact import Artefact
+    from store.database import Database
+    from store.images import open_images
+    from store.notifications import Finished
+    from store.predictions import Predictions
+    from store.statistics import Statistics
+    from store.workers import Workers
+    from tasks import celery_app
+
+    chosen = chosen or settings()
+    app = OpenAPI(
+        __name__,
+        info=Info(
+            title="Skylane",
+            version="0.1.0",
+            description="Classify images by Celery workers or by AWS Lambda, with one API.",
+        ),
+        validation_error_callback=errors.invalid_parameters,
+    )
+    app.config.update(
+        MAX_CONTENT_LENGTH=chosen.max_body_bytes,
+        # JSON and raw bodies count against the line above, form fields against these.
+        MAX_FORM_PARTS=2 * chosen.max_batch_files + 2,
+        MAX_FORM_MEMORY_SIZE=1_000_000,
+    )
+    database = Database(chosen.database_url)
+    image_store = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
+    predictions = Predictions(database)
+    app.extensions["skylane"] = Services(
+        settings=chosen,
+        database=database,
+        images=image_store,
+        predictions=predictions,
+        statistics=Statistics(database),
+        workers=Workers(database),
+        intake=Intake(
+            image_store,
+            predictions,
+            Finished(chosen.database_url, predictions.get),
+            celery_app.enqueue,
+            lane=chosen.lane,
+            max_waiting=max(1, chosen.api_threads * 3 // 4),
+        ),
+        labels=Artefact.open(chosen.artefact).labels,
+        queue_depth=celery_app.queue_depth,
+        load=SystemLoad(),
+    )
+    errors.register(app)
+    for blueprint in (uploads.blueprint, results.blueprint, images.blueprint):
+        app.register_api(blueprint)
+    for blueprint in (stats.blueprint, health.blueprint):
+        app.register_api(blueprint)
+
+    @app.after_request
+    def _headers(response):  # type: ignore[no-untyped-def]
+        # A browser must not take an image for anything but the type that we say it has.
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    return app

@@ -1,0 +1,43 @@
+"""GET /images/<request_id>: the picture back, byte for byte."""
+
+from __future__ import annotations
+
+from flask import Response, request
+from flask_openapi3 import APIBlueprint, Tag
+from werkzeug.http import quote_etag
+
+from api.errors import Problem
+from api.schemas import ProblemDocument, RequestPath
+from api.services import services
+from store.references import Reference
+
+blueprint = APIBlueprint(
+    "images", __name__, abp_tags=[Tag(name="images", description="Get images back.")]
+)
+
+
+@blueprint.get(
+    "/images/<request_id>",
+    responses={
+        200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+        404: ProblemDocument,
+        422: ProblemDocument,
+    },
+)
+def image(path: RequestPath) -> Response:
+    """Get an uploaded image."""
+    at_hand = services()
+    rows = at_hand.predictions.get([str(path.request_id)])
+    if not rows:
+        raise Problem(404, "not_found", f"No image has the request_id {path.request_id}.")
+    row = rows[0]
+    data = at_hand.images.get(Reference(row["storage_key"], row["storage_version"]))
+    # Our name for the type, not the client's, and nothing in it may run: a file can be a
+    # sound JPEG and a sound HTML page at once.
+    response = Response(data, content_type=row["content_type"])
+    response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response.headers["Content-Disposition"] = "inline"
+    response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    response.headers["ETag"] = quote_etag(row["sha256"])
+    response.make_conditional(request)
+    return response

@@ -1,0 +1,134 @@
+"""Accept images: store, insert, enqueue, in that order; then wait for those who want to."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from batching import MicroBatcher
+from store.images import ImageStore
+from store.notifications import Finished
+from store.predictions import NewPrediction, Predictions
+from store.references import Reference
+
+log = logging.getLogger(__name__)
+
+COMMIT_TOGETHER = 256  # images of concurrent uploads that one statement inserts, at most
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One image as it came in, checked as far as that is cheap."""
+
+    name: str
+    data: bytes
+    content_type: str
+    true_label: str | None = None
+
+
+class Intake:
+    """The only way in. Uploads that arrive together are committed together.
+
+    A commit waits for the disk, and so does each image; but ten of them that wait
+    together wait once. Under load this is most of what an upload costs.
+    """
+
+    def __init__(
+        self,
+        images: ImageStore,
+        predictions: Predictions,
+        finished: Finished,
+        enqueue: Callable[[Iterable[Reference]], None],
+        *,
+        lane: str,
+        max_waiting: int,
+    ) -> None:
+        self._images = images
+        self._predictions = predictions
+        self._finished = finished
+        self._enqueue = enqueue
+        self._lane = lane
+        # Each wait holds one of the server's threads; some are kept for everyone else.
+        self._places_to_wait = threading.BoundedSemaphore(max_waiting)
+        # Their threads start with the first upload, because servers fork after making the app.
+        self._batchers_lock = threading.Lock()
+        self._batchers_made = False
+
+    def accept(self, uploads: Sequence[Upload], wait_s: float) -> list[dict[str, Any]]:
+        """Accept images and return their rows, in order: finished if that was soon enough.
+
+        When this returns, the images and their rows are on disk: whatever dies, they will
+        be classified. Beyond the places to wait in, it returns without waiting.
+
+        Raises:
+            StoreError: the images or rows could not be stored, or the answer that they were
+                was lost; sending them again does no harm.
+        """
+        named = [(uuid4(), upload) for upload in uploads]
+        ids = [str(request_id) for request_id, _ in named]
+        if wait_s <= 0 or not self._places_to_wait.acquire(blocking=False):
+            return self._commit_with_others(named)
+        try:
+            with self._finished.watch(ids) as waiter:
+                deadline = time.monotonic() + wait_s
+                pending = self._commit_with_others(named)
+                finished = waiter.wait(max(0.0, deadline - time.monotonic()))
+            return [finished.get(row["request_id"], row) for row in pending]
+        finally:
+            self._places_to_wait.release()
+
+    def _commit_with_others(self, uploads: list[tuple[UUID, Upload]]) -> list[dict[str, Any]]:
+        with self._batchers_lock:
+            if not self._batchers_made:
+                self._insert = MicroBatcher(self._commit, size=COMMIT_TOGETHER)
+                self._publish = MicroBatcher(self._enqueue_or_leave, size=COMMIT_TOGETHER)
+                self._batchers_made = True
+        return self._insert(uploads)
+
+    def _commit(self, uploads: list[tuple[UUID, Upload]]) -> list[dict[str, Any]]:
+        references = self._images.put_many(
+            [
+                (self._key(request_id), upload.data, upload.content_type)
+                for request_id, upload in uploads
+            ]
+        )
+        rows = self._predictions.insert(
+            [
+                NewPrediction(
+                    request_id=request_id,
+                    lane=self._lane,
+                    image_name=upload.name,
+                    content_type=upload.content_type,
+                    size_bytes=len(upload.data),
+                    sha256=hashlib.sha256(upload.data).hexdigest(),
+                    reference=reference,
+                    true_label=upload.true_label,
+                )
+                for (request_id, upload), reference in zip(uploads, references, strict=True)
+            ]
+        )
+        # Not waited for: a broker that hangs must not hold up who uploads.
+        self._publish.submit(references)
+        by_id = {row["request_id"]: row for row in rows}
+        return [by_id[str(request_id)] for request_id, _ in uploads]
+
+    def _enqueue_or_leave(self, references: list[Reference]) -> list[Reference]:
+        try:
+            self._enqueue(references)
+        except Exception as error:
+            # Accepted all the same: the rows are there, and the sweep enqueues them as soon
+            # as the broker is back. Telling the client to try again would do it twice.
+            log.error("could not enqueue %d images, left to the sweep: %s", len(references), error)
+        return references
+
+    @staticmethod
+    def _key(request_id: UUID) -> str:
+        # A folder a day: none grows for ever, and old ones are easy to find.
+        return f"{datetime.now(UTC):%Y/%m/%d}/{request_id}"

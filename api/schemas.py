@@ -1,0 +1,203 @@
+"""What requests and answers look like. The OpenAPI document is made from these."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Status = Literal["pending", "running", "done", "failed"]
+Lane = Literal["on-prem", "serverless"]
+
+BIGINT_MAX = 2**63 - 1  # of PostgreSQL, whose ids these are
+MAX_LIMIT = 1000
+
+
+class Strict(BaseModel):
+    """Parameters that nobody has heard of are mistakes, not decoration."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RequestPath(Strict):
+    """The id that an upload was answered with."""
+
+    request_id: UUID
+
+
+class ResultsQuery(Strict):
+    """Filters and paging of GET /results."""
+
+    limit: int = Field(50, ge=1, le=MAX_LIMIT)
+    cursor: int | None = Field(
+        None, ge=1, le=BIGINT_MAX, description="`next_cursor` of the page before"
+    )
+    id: int | None = Field(None, ge=1, le=BIGINT_MAX)
+    request_id: UUID | None = None
+    label: str | None = Field(None, description="predicted label")
+    status: Status | None = None
+    lane: Lane | None = None
+
+
+class Error(BaseModel):
+    """Why an image failed."""
+
+    code: str
+    detail: str
+
+
+class Resources(BaseModel):
+    """Load of the machine that answers."""
+
+    cpu_percent: float
+    memory_percent: float
+    memory_used_mb: float
+
+
+class Prediction(BaseModel):
+    """One image: who and what, its outcome, and where the time went.
+
+    `prediction_id`, `filename`, `inference_ms`, `infer_latency_ms` and `created_at` are the
+    predecessor's names of `id`, `image_name`, `infer_ms` and `accepted_at`.
+    """
+
+    id: int
+    prediction_id: int
+    request_id: UUID
+    image_name: str
+    filename: str
+    content_type: str
+    size_bytes: int
+    sha256: str
+    bucket: str | None = Field(None, description="where images are on S3")
+    s3_key: str | None = Field(None, description="where images are on S3")
+    lane: Lane
+    status: Status
+    true_label: str | None
+    predicted_label: str | None
+    confidence: float | None
+    probabilities: dict[str, float] | None
+    error: Error | None
+    attempts: int
+    model_version: str | None
+    created_at: datetime
+    accepted_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    queue_ms: float | None
+    fetch_ms: float | None
+    decode_ms: float | None
+    infer_ms: float | None
+    inference_ms: float | None
+    infer_latency_ms: float | None
+    record_ms: float | None
+    latency_ms: float | None = Field(description="from accepted to committed")
+    worker: str | None
+    batch_size: int | None
+    cold_start: bool | None
+    cpu_percent: float | None = Field(description="of the worker process, of one core")
+    memory_mb: float | None = Field(description="of the worker process")
+    resources: Resources | None = Field(None, description="in answers to uploads")
+
+
+class ProblemDocument(BaseModel):
+    """RFC 9457 problem details. `code` is stable; `detail` is for people."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+class BatchItem(BaseModel):
+    """One file of a batch: a prediction, or what was wrong with it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    filename: str
+    status: Literal["pending", "running", "done", "failed", "rejected"]
+    error: Error | None
+
+
+class BatchOut(BaseModel):
+    """The files of a batch, in the order they were sent."""
+
+    count: int
+    results: list[BatchItem]
+
+
+class ResultsOut(BaseModel):
+    """A page of results, newest first."""
+
+    count: int
+    results: list[Prediction]
+    next_cursor: int | None
+    latency_ms: float = Field(description="of this query")
+
+
+class StatsOut(BaseModel):
+    """Figures over all predictions."""
+
+    total_predictions: int = Field(description="images done")
+    total: int = Field(description="images accepted")
+    label_distribution: dict[str, int]
+    status_distribution: dict[str, int]
+    lane_distribution: dict[str, int]
+    latency_percentiles: dict[str, dict[str, float]] = Field(
+        description="p50, p90, p99 by stage in ms, over the latest 1,000 predictions"
+    )
+    accuracy: float | None = Field(description="where the true label is known")
+    confusion_matrix: dict[str, dict[str, int]] = Field(description="{true: {predicted: n}}")
+    queue_depth: int | None = Field(description="messages; null where the broker is away")
+    system_resources: Resources
+
+
+class Component(BaseModel):
+    """One thing that serving depends on."""
+
+    ok: bool
+    detail: str
+
+
+class HealthOut(BaseModel):
+    """This process answers."""
+
+    status: Literal["ok"]
+
+
+class ReadyOut(BaseModel):
+    """Whether a request would be served now, and if not, what is missing."""
+
+    ready: bool
+    components: dict[str, Component]
+
+
+def prediction_out(row: dict[str, Any], bucket: str | None) -> dict[str, Any]:
+    """Turn a row of ``prediction_results`` into the members of a ``Prediction``."""
+    rounded = {
+        name: None if row[name] is None else round(float(row[name]), 3)
+        for name in ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms", "latency_ms")
+    }
+    times = {
+        name: None if row[name] is None else row[name].isoformat()
+        for name in ("accepted_at", "started_at", "finished_at")
+    }
+    error = row["error_code"] and {"code": row["error_code"], "detail": row["error_detail"] or ""}
+    return {
+        **{name: row[name] for name in Prediction.model_fields if name in row},
+        **rounded,
+        **times,
+        "prediction_id": row["id"],
+        "filename": row["image_name"],
+        "bucket": bucket,
+        "s3_key": row["storage_key"] if bucket else None,
+        "error": error or None,
+        "created_at": times["accepted_at"],
+        "inference_ms": rounded["infer_ms"],
+        "infer_latency_ms": rounded["infer_ms"],
+    }

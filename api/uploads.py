@@ -1,0 +1,208 @@
+"""POST /upload, /upload-image and /upload_batch: the request's forms, and the answers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Response, jsonify, request, url_for
+from flask_openapi3 import APIBlueprint, Tag
+from werkzeug.exceptions import HTTPException
+
+from api import uploads_openapi as documentation
+from api.errors import Problem
+from api.intake import Upload
+from api.schemas import prediction_out
+from api.services import Services, services
+from api.waiting import wanted_wait
+from model.formats import ACCEPTED, MEDIA_TYPES, SIGNATURE_BYTES, sniff
+
+blueprint = APIBlueprint(
+    "uploads", __name__, abp_tags=[Tag(name="upload", description="Send images.")]
+)
+
+MAX_NAME_CHARACTERS = 255
+FORM_BYTES = 64 * 1024  # for the names and headers in a form
+FORMS = "multipart/form-data with `file`, an image/* body, or JSON with `image_base64`"
+
+
+@blueprint.post("/upload", **documentation.UPLOAD)
+def upload() -> Response:
+    """Classify one image."""
+    return _upload()
+
+
+@blueprint.post("/upload-image", **documentation.UPLOAD)
+def upload_image() -> Response:
+    """Classify one image, under the name that the cloud's clients use."""
+    return _upload()
+
+
+@blueprint.post("/upload_batch", **documentation.UPLOAD_BATCH)
+def upload_batch() -> Response:
+    """Classify several images; each is answered for by itself."""
+    at_hand = services()
+    wait_s = wanted_wait(at_hand.settings.default_wait_s)
+    with _reading():
+        files = request.files.getlist("files")
+        labels = request.form.getlist("true_label")
+    if not files:
+        raise Problem(400, "missing_field", "The form has no `files`; send at least one.")
+    if len(files) > at_hand.settings.max_batch_files:
+        raise Problem(
+            413,
+            "too_many_files",
+            f"The form has {len(files)} files; at most {at_hand.settings.max_batch_files}.",
+        )
+    if labels and len(labels) != len(files):
+        raise Problem(
+            422,
+            "wrong_number_of_labels",
+            f"{len(labels)} `true_label` for {len(files)} `files`: send one for each, in their"
+            " order (empty where unknown), or none.",
+        )
+
+    good: dict[int, Upload] = {}
+    results: list[dict[str, Any]] = []
+    for number, file in enumerate(files):
+        name = _clean_name(file.filename)
+        try:
+            label = labels[number] if labels else None
+            good[number] = _checked(name, file.read(), label, at_hand)
+            results.append({})
+        except Problem as problem:
+            results.append({"filename": name, "status": "rejected", "error": problem.as_dict()})
+    if not good:
+        raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
+
+    rows = at_hand.intake.accept(list(good.values()), wait_s)
+    for number, row in zip(good, rows, strict=True):
+        results[number] = prediction_out(row, at_hand.images.bucket)
+    finished = all(result["status"] not in ("pending", "running") for result in results)
+    response = jsonify(count=len(results), results=results, resources=at_hand.load())
+    response.status_code = 200 if finished else 202
+    return response
+
+
+def _upload() -> Response:
+    at_hand = services()
+    # One image, in base64 at the worst, and the form around it.
+    request.max_content_length = at_hand.settings.max_image_bytes * 4 // 3 + FORM_BYTES
+    wait_s = wanted_wait(at_hand.settings.default_wait_s)
+    with _reading():
+        name, data, label = _one_image()
+    [row] = at_hand.intake.accept([_checked(name, data, label, at_hand)], wait_s)
+    prediction = prediction_out(row, at_hand.images.bucket)
+    location = url_for("results.result", request_id=row["request_id"])
+    if row["status"] == "failed":
+        raise Problem(
+            500 if row["error_code"] in ("worker_died", "image_missing") else 422,
+            row["error_code"],
+            row["error_detail"],
+            request_id=row["request_id"],
+            accepted_formats=list(MEDIA_TYPES),
+        )
+    response = jsonify({**prediction, "resources": at_hand.load()})
+    if row["status"] != "done":
+        response.status_code = 202
+        response.headers["Retry-After"] = "1"
+    response.headers["Location"] = location
+    return response
+
+
+def _one_image() -> tuple[str, bytes, str | None]:
+    """Find the image in the request: its name, its bytes, and the true label sent along."""
+    if request.mimetype == "multipart/form-data":
+        if (file := request.files.get("file")) is None:
+            raise Problem(400, "missing_field", f"The form has no `file`. Send {FORMS}.")
+        return _clean_name(file.filename), file.read(), request.form.get("true_label")
+    label = request.args.get("true_label")
+    name = request.args.get("filename")
+    if request.mimetype.startswith("image/"):
+        data = request.get_data(cache=False)
+        if request.content_length not in (None, len(data)):
+            raise Problem(
+                400,
+                "incomplete_body",
+                f"{len(data)} bytes came of the {request.content_length} announced.",
+            )
+        return _clean_name(name), data, label
+    if request.is_json:
+        document = request.get_json()
+        if not isinstance(document, dict) or not isinstance(document.get("image_base64"), str):
+            raise Problem(400, "missing_field", f"The JSON has no `image_base64`. Send {FORMS}.")
+        for field in ("filename", "true_label"):
+            if not isinstance(document.get(field), str | None):
+                raise Problem(422, "invalid_field", f"`{field}` must be a string.")
+        name, label = document.get("filename", name), document.get("true_label", label)
+        return _clean_name(name), _from_base64(document["image_base64"]), label
+    raise Problem(
+        415,
+        "unsupported_media_type",
+        f"Content-Type {request.mimetype or '(none)'!r} is not accepted. Send {FORMS}.",
+    )
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Answer a body that cannot be read for what it is: the client's mistake."""
+    try:
+        yield
+    except (Problem, HTTPException, MemoryError):
+        raise
+    except RecursionError as error:
+        raise Problem(400, "bad_request", "The JSON is nested too deeply.") from error
+    except Exception as error:
+        # What a server raises for a connection cut off or a malformed chunk is its own
+        # affair: WSGI has no name for it, and nothing but the body is read in here.
+        raise Problem(400, "incomplete_body", "The body is malformed or cut off.") from error
+
+
+def _from_base64(text: str) -> bytes:
+    if text.startswith("data:"):  # as browsers write it: data:image/png;base64,…
+        text = text.partition(",")[2]
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise Problem(400, "invalid_base64", f"`image_base64` is not base64: {error}.") from error
+
+
+def _checked(name: str, data: bytes, label: str | None, at_hand: Services) -> Upload:
+    """Check what can be checked without decoding; raises ``Problem``."""
+    if not data:
+        raise Problem(400, "empty_file", "The file has no bytes.")
+    if len(data) > at_hand.settings.max_image_bytes:
+        limit = at_hand.settings.max_image_bytes
+        raise Problem(
+            413,
+            "image_bytes_too_many",
+            f"The image has {len(data)} bytes; at most {limit} are accepted.",
+            max_bytes=limit,
+        )
+    # The bytes decide, whatever the client calls them: a PNG named .jpg is common.
+    image_format = sniff(data[:SIGNATURE_BYTES])
+    if image_format is None:
+        raise Problem(
+            415,
+            "not_an_image",
+            f"The file is not an image of an accepted format ({ACCEPTED}).",
+            accepted_formats=list(MEDIA_TYPES),
+        )
+    if label and label not in at_hand.labels:
+        raise Problem(
+            422,
+            "unknown_label",
+            f"`true_label` {label[:80]!r} is not a class of the model.",
+            accepted_labels=at_hand.labels,
+        )
+    return Upload(name, data, MEDIA_TYPES[image_format], label or None)
+
+
+def _clean_name(name: str | None) -> str:
+    """Keep a name showable: PostgreSQL takes no NUL, and terminals no control characters."""
+    text = (name or "").encode("utf-8", "replace").decode()
+    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return printable[-MAX_NAME_CHARACTERS:] or "unnamed"

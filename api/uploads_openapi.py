@@ -1,0 +1,94 @@
+"""How the upload routes read in the OpenAPI document.
+
+Their bodies come in three forms, which the library cannot derive from a function's
+signature, and validating a query by schema on every upload would cost more than the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.schemas import BatchOut, Prediction, ProblemDocument
+from api.waiting import MAX_WAIT_S
+
+_BINARY = {"type": "string", "format": "binary"}
+_LABEL = {"type": "string", "description": "the true class, where it is known"}
+_WAIT: list[dict[str, Any]] = [
+    {
+        "name": "wait",
+        "in": "query",
+        "description": "seconds to wait for the prediction before answering 202",
+        "schema": {"type": "number", "minimum": 0, "maximum": MAX_WAIT_S},
+    },
+    {
+        "name": "Prefer",
+        "in": "header",
+        "description": "RFC 7240: `wait=SECONDS` or `respond-async`",
+        "schema": {"type": "string"},
+    },
+]
+_BESIDE_A_RAW_BODY: list[dict[str, Any]] = [
+    {
+        "name": name,
+        "in": "query",
+        "description": f"{meaning}, beside an image/* body",
+        "schema": {"type": "string"},
+    }
+    for name, meaning in (("filename", "the image's name"), ("true_label", "the true class"))
+]
+_PROBLEMS = {400: ProblemDocument, 413: ProblemDocument, 415: ProblemDocument} | {
+    422: ProblemDocument,
+    503: ProblemDocument,
+}
+
+UPLOAD: dict[str, Any] = {
+    "responses": {200: Prediction, 202: Prediction, **_PROBLEMS},
+    "openapi_extensions": {
+        "parameters": _WAIT + _BESIDE_A_RAW_BODY,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["file"],
+                        "properties": {"file": _BINARY, "true_label": _LABEL},
+                    }
+                },
+                "image/*": {"schema": _BINARY},
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["image_base64"],
+                        "properties": {
+                            "image_base64": {"type": "string", "format": "byte"},
+                            "filename": {"type": "string"},
+                            "true_label": _LABEL,
+                        },
+                    }
+                },
+            },
+        },
+    },
+}
+UPLOAD_BATCH: dict[str, Any] = {
+    "responses": {200: BatchOut, 202: BatchOut, **_PROBLEMS},
+    "openapi_extensions": {
+        "parameters": _WAIT,
+        "requestBody": {
+            "required": True,
+            "content": {
+                "multipart/form-data": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["files"],
+                        "properties": {
+                            "files": {"type": "array", "items": _BINARY},
+                            "true_label": {"type": "array", "items": _LABEL},
+                        },
+                    }
+                }
+            },
+        },
+    },
+}

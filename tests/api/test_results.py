@@ -1,0 +1,190 @@
+"""Queries against a running stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+PREDECESSOR_ROW = [
+    "id",
+    "request_id",
+    "image_name",
+    "predicted_label",
+    "true_label",
+    "confidence",
+    "inference_ms",
+    "infer_latency_ms",
+    "latency_ms",
+    "created_at",
+]
+
+
+@pytest.fixture(scope="module")
+def uploaded(api_url: str, tiles: list[Path]) -> list[dict[str, Any]]:
+    answer = requests.post(
+        f"{api_url}/upload_batch",
+        files=[("files", (path.name, path.read_bytes())) for path in tiles],
+        data=[("true_label", path.parent.name) for path in tiles],
+        timeout=60,
+    )
+    results: list[dict[str, Any]] = answer.json()["results"]
+    return results
+
+
+def get(url: str, **parameters: Any) -> dict[str, Any]:
+    answer = requests.get(url, params=parameters, timeout=30)
+    assert answer.ok, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def test_results_come_newest_first_and_page_without_gaps(
+    api_url: str, uploaded: list[dict[str, Any]]
+) -> None:
+    ids: list[int] = []
+    cursor = None
+    for _ in range(5):
+        page = get(f"{api_url}/results", limit=7, cursor=cursor)
+        assert page["count"] == len(page["results"]) == 7
+        assert page["latency_ms"] > 0
+        ids += [row["id"] for row in page["results"]]
+        cursor = page["next_cursor"]
+    assert ids == sorted(set(ids), reverse=True)
+
+
+def test_the_last_page_says_that_it_is(api_url: str, uploaded: list[dict[str, Any]]) -> None:
+    page = get(f"{api_url}/results", cursor=uploaded[9]["id"], limit=1000)
+    assert page["next_cursor"] is None
+    assert {row["id"] for row in uploaded[:9]} <= {row["id"] for row in page["results"]}
+
+
+def test_rows_keep_the_predecessors_names(api_url: str, uploaded: list[dict[str, Any]]) -> None:
+    [row] = get(f"{api_url}/results", limit=1)["results"]
+    assert not [name for name in PREDECESSOR_ROW if name not in row]
+
+
+def test_each_filter_filters(api_url: str, uploaded: list[dict[str, Any]]) -> None:
+    for name, field in (("label", "predicted_label"), ("status", "status"), ("lane", "lane")):
+        value = uploaded[0][field]
+        found = get(f"{api_url}/results", **{name: value}, limit=1000)["results"]
+        assert uploaded[0]["id"] in {row["id"] for row in found}
+        assert {row[field] for row in found} == {value}
+    assert get(f"{api_url}/results", lane="serverless")["count"] == 0
+
+
+@pytest.mark.parametrize("name", ["id", "request_id"])
+def test_one_row_can_be_asked_for(api_url: str, uploaded: list[dict[str, Any]], name: str) -> None:
+    [row] = get(f"{api_url}/results", **{name: uploaded[3][name]})["results"]
+    assert row["id"] == uploaded[3]["id"]
+
+
+def test_a_row_has_an_address(api_url: str, uploaded: list[dict[str, Any]]) -> None:
+    row = get(f"{api_url}/results/{uploaded[0]['request_id']}")
+    assert row["predicted_label"] == uploaded[0]["predicted_label"]
+    stages = ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms")
+    assert sum(row[stage] for stage in stages) <= row["latency_ms"] + 0.1
+
+
+def test_an_id_that_nobody_has_is_not_found(api_url: str) -> None:
+    for path in ("results", "images"):
+        answer = requests.get(f"{api_url}/{path}/{uuid4()}", timeout=30)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"limit": "-1"},
+        {"limit": "0"},
+        {"limit": "1001"},
+        {"limit": "99999999999999999999"},
+        {"limit": "many"},
+        {"cursor": "0"},
+        {"cursor": str(2**63)},
+        {"id": "x"},
+        {"request_id": "not-a-uuid"},
+        {"status": "cancelled"},
+        {"lane": "moon"},
+        {"label": "Atlantis"},
+        {"colour": "green"},
+    ],
+    ids=str,
+)
+def test_an_absurd_query_is_refused_by_name(api_url: str, parameters: dict[str, str]) -> None:
+    answer = requests.get(f"{api_url}/results", params=parameters, timeout=30)
+    assert answer.status_code == 422
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert next(iter(parameters)) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/results/1", "/images/..%2f..%2fetc", "/results/%00"])
+def test_a_malformed_id_is_refused(api_url: str, path: str) -> None:
+    answer = requests.get(api_url + path, timeout=30)
+    assert answer.status_code in (404, 422)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_an_unknown_path_and_a_wrong_method_are_problems_too(api_url: str) -> None:
+    assert requests.get(f"{api_url}/nothing", timeout=30).json()["status"] == 404
+    answer = requests.delete(f"{api_url}/upload", timeout=30)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (
+        405,
+        "application/problem+json",
+    )
+    assert "POST" in answer.headers["Allow"]
+
+
+def test_stats_add_up(api_url: str, uploaded: list[dict[str, Any]]) -> None:
+    stats = get(f"{api_url}/stats")
+    assert stats["total"] == sum(stats["status_distribution"].values())
+    assert stats["total_predictions"] == sum(stats["label_distribution"].values()) >= 50
+    assert stats["lane_distribution"] == {"on-prem": stats["total"]}
+    assert stats["accuracy"] > 0.8
+    assert stats["confusion_matrix"]["Forest"]["Forest"] >= 4
+    assert stats["latency_percentiles"]["latency_ms"]["p99"] > 0
+    assert stats["queue_depth"] >= 0
+    assert stats["system_resources"]["memory_used_mb"] > 0
+
+
+def test_reading_the_load_never_waits(api_url: str) -> None:
+    requests.get(f"{api_url}/stats", timeout=30)
+    quickest_s = min(
+        requests.get(f"{api_url}/stats", timeout=30).elapsed.total_seconds() for _ in range(10)
+    )
+    assert quickest_s < 0.1  # psutil's shortest measured interval
+
+
+def test_ready_names_each_component(api_url: str) -> None:
+    body = get(f"{api_url}/ready")
+    assert body["ready"] is True
+    assert body["components"].keys() == {"database", "broker", "worker"}
+    assert get(f"{api_url}/health") == {"status": "ok"}
+
+
+def test_the_openapi_document_is_31_and_has_a_page_to_try_it(api_url: str) -> None:
+    document = get(f"{api_url}/openapi/openapi.json")
+    assert document["openapi"].startswith("3.1")
+    paths = {
+        "/health",
+        "/ready",
+        "/upload",
+        "/upload-image",
+        "/upload_batch",
+        "/results",
+        "/results/{request_id}",
+        "/images/{request_id}",
+        "/stats",
+    }
+    assert document["paths"].keys() == paths
+    assert document["paths"]["/upload"]["post"]["requestBody"]["content"].keys() == {
+        "multipart/form-data",
+        "image/*",
+        "application/json",
+    }
+    page = requests.get(f"{api_url}/openapi/swagger", timeout=30)
+    assert page.ok
+    assert "http://" not in page.text.replace("http://www.w3.org", "")  # nothing from elsewhere
