@@ -1,0 +1,1 @@
+"""The embedded stack: real PostgreSQL, a real Redis-protocol server, and all of Skylane."""

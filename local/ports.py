@@ -1,0 +1,65 @@
+"""What listens where: a port that must be free, a page that must answer."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+from contextlib import ExitStack, suppress
+
+from local.errors import LocalError
+
+LAST_PORT = 65535
+EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
+
+
+def require_free(**wanted: tuple[str, int]) -> None:
+    """Check that each ``setting=(host, port)`` can be listened on, and all at once.
+
+    Raises:
+        LocalError: one cannot; the message names its setting and a port that is free.
+    """
+    with ExitStack() as open_sockets:
+        for setting, (host, port) in wanted.items():
+            try:
+                open_sockets.enter_context(_listen(host, port))
+            except OSError as error:
+                reason = str(error.strerror).split(" (", maxsplit=1)[0]
+                raise LocalError(
+                    f"Cannot listen on port {port} of {host}: {reason}. "
+                    f"Choose another: SKYLANE_{setting.upper()}={_next_free(host, port)} ./run"
+                ) from error
+
+
+def answers(host: str, port: int, path: str) -> bool:
+    """Say whether a web server answers this path with status 200."""
+    # Not urllib, which would ask a proxy named in the environment.
+    connection = http.client.HTTPConnection(reachable(host), port, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def reachable(host: str) -> str:
+    """Return the address to call for a server that listens on ``host``."""
+    return EVERY_ADDRESS.get(host, host)
+
+
+def bracketed(host: str) -> str:
+    """Return ``host`` as it stands before a colon and a port."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)
+
+
+def _next_free(host: str, port: int) -> int:
+    for candidate in range(port + 1, LAST_PORT + 1):
+        with suppress(OSError), _listen(host, candidate):
+            return candidate
+    return LAST_PORT

@@ -1,0 +1,192 @@
+"""All of Skylane on this machine: which parts there are, and the order they start in."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from local.broker import EmbeddedBroker
+from local.errors import LocalError
+from local.home import held
+from local.output import Output
+from local.ports import answers, bracketed, reachable, require_free
+from local.postgres import EmbeddedPostgres
+from local.supervisor import Part, Stopped, Supervisor
+from settings import ROOT, Settings
+from store.errors import StoreError
+from store.migrations import migrate
+
+RUNNING = "running.json"  # in the home folder: the processes, for the next start
+FLOWER_MAX_TASKS = 10_000  # kept in memory, about 1 kB each
+DRAIN_S = 5.0  # for requests in hand at the end; who waits longer finds the result later
+
+
+def up(settings: Settings) -> int:
+    """Run everything until Ctrl-C; return the exit status."""
+    began = time.monotonic()
+    home = settings.home.resolve()
+    try:
+        with (
+            held(home),
+            Supervisor(home / RUNNING, Output(sys.stdout)) as supervisor,
+        ):
+            supervisor.stop_on_signals()
+            require_free(
+                api_port=(settings.host, settings.api_port),
+                flower_port=(settings.flower_host, settings.flower_port),
+            )
+            database_url, broker_url = _start_servers(settings, supervisor)
+            for name in migrate(database_url):
+                supervisor.say(f"migrated the database: {name}")
+            chosen = settings.model_copy(
+                update={
+                    "home": home,
+                    "artefact": settings.artefact.resolve(),
+                    "database_url": database_url,
+                    "broker_url": broker_url,
+                }
+            )
+            supervisor.start(*_programs(chosen))
+            print(_addresses(chosen, time.monotonic() - began), flush=True)
+            supervisor.run()
+    except Stopped:
+        return 0
+    except (LocalError, StoreError) as error:
+        print(f"\nskylane: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def embedded(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Give ``(database_url, broker_url)`` of servers that run as long as the ``with``.
+
+    For tests and benches. Their lines go to ``servers.log`` in the home folder.
+
+    Raises:
+        LocalError: a server could not start; the message holds its lines.
+    """
+    home = settings.home.resolve()
+    with (
+        held(home),
+        (home / "servers.log").open("w+") as log,
+        Supervisor(home / RUNNING, Output(log)) as supervisor,
+    ):
+        try:
+            addresses = _start_servers(settings, supervisor)
+        except LocalError as error:
+            log.seek(0)
+            raise LocalError(f"{error}\n{log.read()}") from error
+        yield addresses
+
+
+def _start_servers(settings: Settings, supervisor: Supervisor) -> tuple[str, str]:
+    """Start the servers that no setting gives an address of; return both addresses."""
+    home = settings.home.resolve()
+    database_url, broker_url = settings.database_url, settings.broker_url
+    parts = []
+    if not database_url:
+        postgres = EmbeddedPostgres(home)
+        postgres.prepare()
+        database_url = postgres.url
+        parts.append(
+            Part(
+                "postgres",
+                postgres.command,
+                ready=postgres.ready,
+                stop_signal=signal.SIGINT,
+                grace_s=30,  # it writes all it holds to the disk
+            )
+        )
+    if not broker_url:
+        broker = EmbeddedBroker(home)
+        broker.prepare()
+        broker_url = broker.url
+        parts.append(Part("redis", broker.command, ready=broker.ready))
+    supervisor.start(*parts)
+    return database_url, broker_url
+
+
+def _programs(settings: Settings) -> list[Part]:
+    """What runs Skylane's own code. All start together; they are stopped last first.
+
+    The API is last, so that the requests it has in hand at the stop still get their
+    predictions from the worker.
+    """
+    celery = [sys.executable, "-m", "celery", "--quiet", "--app", "tasks.celery_app"]
+    env = _environment(settings)
+    graceful_s = settings.default_wait_s + DRAIN_S
+    return [
+        Part(
+            "worker",
+            # Threads, their number and events are in the app's configuration. Mingle and
+            # gossip are talk between workers that nobody listens to, and a second's wait.
+            [
+                *(*celery, "worker", "--hostname=worker@%h", "--loglevel=WARNING"),
+                *("--without-mingle", "--without-gossip"),
+            ],
+            env,
+            folder=ROOT,
+        ),
+        Part("sweep", [sys.executable, "-m", "tasks.sweep"], env, folder=ROOT),
+        Part(
+            "flower",
+            [
+                *celery,
+                "flower",
+                f"--address={settings.flower_host}",
+                f"--port={settings.flower_port}",
+                f"--max_tasks={FLOWER_MAX_TASKS}",
+                "--persistent=False",
+                "--logging=error",
+            ],
+            env,
+            ready=lambda: answers(settings.flower_host, settings.flower_port, "/healthcheck"),
+            folder=ROOT,
+        ),
+        Part(
+            "api",
+            [
+                *(sys.executable, "-m", "gunicorn", "api:create_app()"),
+                f"--bind={bracketed(settings.host)}:{settings.api_port}",
+                "--worker-class=gthread",
+                f"--workers={settings.api_processes}",
+                f"--threads={settings.api_threads}",
+                f"--graceful-timeout={graceful_s:.0f}",
+                "--keep-alive=30",
+                "--log-level=warning",
+                "--no-control-socket",
+            ],
+            env,
+            ready=lambda: answers(settings.host, settings.api_port, "/ready"),
+            grace_s=graceful_s + DRAIN_S,
+            folder=ROOT,
+        ),
+    ]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that a program reads the same settings from, in any folder."""
+    variables = {
+        str(field.validation_alias or f"SKYLANE_{name.upper()}"): str(value)
+        for name, field in Settings.model_fields.items()
+        if (value := getattr(settings, name)) is not None
+    }
+    return {**variables, "PYTHONUNBUFFERED": "1"}
+
+
+def _addresses(settings: Settings, seconds: float) -> str:
+    api = f"http://{bracketed(reachable(settings.host))}:{settings.api_port}"
+    flower = f"http://{bracketed(reachable(settings.flower_host))}:{settings.flower_port}"
+    return f"""
+  Skylane is ready, after {seconds:.1f} s.
+
+  API      {api}
+  Try it   {api}/openapi/swagger
+  Flower   {flower}
+  Home     {settings.home}
+  Stop     Ctrl-C
+"""

@@ -1,0 +1,160 @@
+"""`skylane up`, and so `./run`: it starts, survives, stops, and finds its data again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from tests.stack import WORKER, Stack, until
+
+QUICK = {"SKYLANE_STALE_AFTER_S": "2", "SKYLANE_SWEEP_EVERY_S": "0.5"}
+
+
+def upload(stack: Stack, tiles: list[Path], wait: int = 30) -> list[dict[str, Any]]:
+    answer = requests.post(
+        f"{stack.url}/upload_batch?wait={wait}",
+        files=[("files", (path.name, path.read_bytes())) for path in tiles],
+        timeout=60,
+    )
+    assert answer.status_code in (200, 202), answer.text
+    results: list[dict[str, Any]] = answer.json()["results"]
+    return results
+
+
+def statuses(stack: Stack) -> dict[str, int]:
+    found: dict[str, int] = requests.get(f"{stack.url}/stats", timeout=9).json()[
+        "status_distribution"
+    ]
+    return found
+
+
+def test_ctrl_c_leaves_no_process_and_the_next_start_finds_the_results(
+    tmp_path: Path, tiles: list[Path]
+) -> None:
+    stack = Stack(tmp_path / "a home with spaces")
+    with stack:
+        before = upload(stack, tiles)
+        children = psutil.Process(stack.process.pid).children(recursive=True)  # type: ignore[union-attr]
+        assert len(children) >= 6
+        assert stack.stop(signal.SIGINT) == 0
+        assert [child for child in children if child.is_running()] == []
+    with stack:
+        for row in before:
+            again = requests.get(f"{stack.url}/results/{row['request_id']}", timeout=9).json()
+            assert again["predicted_label"] == row["predicted_label"]
+            image = requests.get(f"{stack.url}/images/{row['request_id']}", timeout=9)
+            assert image.ok
+        assert stack.stop(signal.SIGTERM) == 0
+
+
+def test_a_killed_worker_loses_no_image(tmp_path: Path, tiles: list[Path]) -> None:
+    with Stack(tmp_path / "home", **QUICK) as stack:
+        for _ in range(5):
+            upload(stack, tiles * 4, wait=0)
+        until(lambda: statuses(stack).get("running"))
+        for pid in stack.pids(WORKER):
+            os.kill(pid, signal.SIGKILL)
+        assert statuses(stack)["running"]  # so it had some in hand
+        upload(stack, tiles, wait=0)
+        until(lambda: statuses(stack) == {"done": 1050}, limit_s=60)
+
+
+def test_a_broker_that_hangs_holds_up_no_upload(tmp_path: Path, tiles: list[Path]) -> None:
+    with Stack(tmp_path / "home", **QUICK) as stack:
+        with stack.frozen("valkey"):
+            for _ in range(3):
+                answer = requests.post(
+                    f"{stack.url}/upload?wait=0",
+                    files={"file": tiles[0].open("rb")},
+                    timeout=5,
+                )
+                assert answer.status_code == 202
+        until(lambda: statuses(stack) == {"done": 3}, limit_s=60)
+
+
+def test_a_broker_that_forgets_everything_loses_no_image(tmp_path: Path, tiles: list[Path]) -> None:
+    import redis
+
+    with Stack(tmp_path / "home", **QUICK) as stack:
+        with stack.frozen(WORKER):
+            upload(stack, tiles, wait=0)
+            [server] = {
+                variable
+                for pid in stack.pids(WORKER)
+                if (variable := psutil.Process(pid).environ().get("BROKER_URL"))
+            }
+            client = redis.Redis.from_url(server.replace("redis+socket://", "unix://"))
+            client.flushall()
+        until(lambda: statuses(stack) == {"done": 50}, limit_s=60)
+
+
+def test_a_killed_api_or_sweep_comes_back(tmp_path: Path, tiles: list[Path]) -> None:
+    with Stack(tmp_path / "home") as stack:
+        for part in ("api:create_app", "tasks.sweep"):
+            before = stack.pids(part)
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+            until(lambda part=part, before=before: set(stack.pids(part)) - set(before))
+        until(lambda: _ready(stack))
+        assert {row["status"] for row in upload(stack, tiles)} == {"done"}
+
+
+def test_flower_shows_the_worker(stack: Stack) -> None:
+    def workers() -> Any:
+        page = requests.get(f"{stack.flower_url}/workers?json=1", timeout=9)
+        return page.ok and [one for one in page.json()["data"] if one["status"]]
+
+    assert until(workers, limit_s=30)
+
+
+def test_a_port_in_use_is_named_with_the_setting_that_changes_it(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        stack = Stack(tmp_path / "home", SKYLANE_API_PORT=port)
+        with pytest.raises(AssertionError, match=f"(?s){port}.*SKYLANE_API_PORT"):
+            stack.start()
+        assert stack.process
+        assert stack.process.returncode not in (0, None)
+
+
+def test_two_on_one_home_is_one_too_many(stack: Stack) -> None:
+    second = Stack(stack.home)
+    with pytest.raises(AssertionError, match="already runs"):
+        second.start()
+    assert second.process
+    assert second.process.returncode not in (0, None)
+    assert _ready(stack)
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="SKYLANE_BATCH_SIZE"):
+        Stack(tmp_path / "home", SKYLANE_BATCH_SIZE="many").start()
+
+
+def test_servers_of_ones_own_are_used(
+    tmp_path: Path, database_url: str, broker_url: str, tile: bytes
+) -> None:
+    own = {
+        "DATABASE_URL": database_url,
+        "BROKER_URL": broker_url,
+        "SKYLANE_IMAGES_URL": (tmp_path / "pictures").as_uri(),
+    }
+    with Stack(tmp_path / "home", **own) as stack:
+        assert stack.pids("postgres") == stack.pids("valkey") == []
+        answer = requests.post(f"{stack.url}/upload", files={"file": ("a", tile)}, timeout=30)
+        assert answer.json()["status"] == "done"
+    assert [path for path in (tmp_path / "pictures").rglob("*") if path.is_file()]
+
+
+def _ready(stack: Stack) -> bool:
+    try:
+        return requests.get(f"{stack.url}/ready", timeout=5).ok
+    except requests.RequestException:
+        return False
