@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     broker_url: str = Field(default="", validation_alias="BROKER_URL")
     images_url: str = ""  # file:///folder or s3://bucket/prefix; default: home/images
     s3_endpoint_url: str = ""  # of an S3-compatible store; empty: AWS
+    # What is served: an artefact, or with torch installed a checkpoint (.safetensors).
     artefact: Path = ROOT / "model" / "weights" / "resnet50-eurosat-int8.zip"
     lane: Literal["on-prem", "serverless"] = "on-prem"
 

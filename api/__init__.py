@@ -12,7 +12,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     from api import errors, health, images, results, stats, uploads
     from api.intake import Intake
     from api.services import Services, SystemLoad
-    from model.artefact import Artefact
+    from model.artefact import labels_of
     from store.database import Database
     from store.images import open_images
     from store.notifications import Finished
@@ -55,7 +55,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
             lane=chosen.lane,
             max_waiting=max(1, chosen.api_threads * 3 // 4),
         ),
-        labels=Artefact.open(chosen.artefact).labels,
+        labels=labels_of(chosen.artefact),
         queue_depth=celery_app.queue_depth,
         load=SystemLoad(),
     )

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from cli import modelling
 
 # Everything heavier is imported by the command that needs it: `skylane --help` is instant.
 if TYPE_CHECKING:
     from settings import Settings
 
 INTERRUPTED = 130  # what shells say of a command that was ended by Ctrl-C
-
-DATA = click.Path(exists=True, path_type=Path)
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def main() -> None:
@@ -75,51 +71,6 @@ def migrate() -> None:
         click.echo(f"applied {name}")
     if not applied:
         click.echo("nothing to apply: the schema is up to date")
-
-
-@skylane.command()
-@click.option("--data", type=DATA, required=True, help="Folder or zip of <Class>/<name>.jpg.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write to.")
-@click.option("--imagenet", is_flag=True, help="Start from ImageNet weights (needs a network).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of every random choice.")
-def train(data: Path, out: Path, imagenet: bool, seed: int) -> None:
-    """Train the model, or go on from the last checkpoint in --out."""
-    with _plain_errors():
-        from model.train import Config
-        from model.train import train as run
-
-        weights = run(data, out, Config(imagenet=imagenet, seed=seed))
-    click.echo(f"wrote {weights}")
-
-
-@skylane.command()
-@click.option("--weights", type=FILE, required=True, help="What `skylane train` wrote.")
-@click.option("--data", type=DATA, required=True, help="The data it was trained on.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="File to write.")
-def export(weights: Path, data: Path, out: Path) -> None:
-    """Turn trained weights into the artefact that is served."""
-    with _plain_errors():
-        from model.export import export as run
-
-        run(weights, data, out)
-    click.echo(f"wrote {out}")
-
-
-@skylane.command()
-@click.option("--artefact", type=FILE, required=True, help="What `skylane export` wrote.")
-@click.option("--data", type=DATA, required=True, help="Folder or zip of <Class>/<name>.jpg.")
-@click.option(
-    "--split",
-    type=click.Choice(["train", "validation", "test"]),
-    default="test",
-    show_default=True,
-)
-def evaluate(artefact: Path, data: Path, split: str) -> None:
-    """Measure an artefact's accuracy on a split of the data."""
-    with _plain_errors():
-        from model.evaluate import evaluate as run
-
-        click.echo(run(artefact, data, split))
 
 
 @skylane.command()
@@ -206,20 +157,5 @@ def _address(chosen: Settings) -> str:
     return f"http://{bracketed(reachable(chosen.host))}:{chosen.api_port}"
 
 
-@contextmanager
-def _plain_errors() -> Iterator[None]:
-    """Say what a user can mend without a traceback."""
-    from zipfile import BadZipFile
-
-    from model.artefact import ArtefactError
-
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "torchvision", "nncf", "tqdm"):
-            raise
-        raise click.ClickException(
-            f"{error.name} is not installed. This needs: pip install -r requirements/train.txt"
-        ) from error
-    except (ArtefactError, BadZipFile, FileNotFoundError) as error:
-        raise click.ClickException(str(error)) from error
+for _command in (modelling.train, modelling.teach, modelling.export, modelling.evaluate):
+    skylane.add_command(_command)

@@ -1,1 +1,4 @@
-"""The model lane-free: decoding, prediction, training. Knows no queue and no database."""
+"""The model, lane-free: what serving needs lies here, the rest in folders of its own.
+
+Knows no queue and no database.
+"""

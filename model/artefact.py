@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from model.errors import ArtefactError
+
 MANIFEST, GRAPH, WEIGHTS = "manifest.json", "model.xml", "model.bin"
 # A zip member's time is part of its bytes: one fixed time makes equal artefacts equal files.
 FIXED_TIME = (2020, 1, 1, 0, 0, 0)
-
-
-class ArtefactError(Exception):
-    """The file is not an artefact, or not the one that was exported."""
+TILE_PX = 64  # side of the tiles, where a manifest says nothing else
+MAX_HEADER_BYTES = 100_000_000  # of a safetensors file; its own library's bound
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Artefact:
     def labels(self) -> list[str]:
         """The classes, in the order of the model's outputs."""
         return list(self.manifest["labels"])
+
+    @property
+    def tile_px(self) -> int:
+        """Side of the square tiles that go in."""
+        return int(self.manifest.get("tile_px", TILE_PX))
 
     @cached_property
     def version(self) -> str:
@@ -83,3 +89,20 @@ def write(path: Path, graph: bytes, weights: bytes, card: dict[str, Any]) -> Art
         for name, data in {MANIFEST: manifest.encode(), **members}.items():
             archive.writestr(zipfile.ZipInfo(name, FIXED_TIME), data, zipfile.ZIP_DEFLATED)
     return Artefact.open(path)
+
+
+def labels_of(path: Path) -> list[str]:
+    """Return the labels of whatever is served, without what it takes to run it.
+
+    Raises:
+        ArtefactError: it is neither an artefact nor a checkpoint that names its labels.
+    """
+    if path.suffix != ".safetensors":
+        return Artefact.open(path).labels
+    try:
+        with path.open("rb") as file:
+            (header_bytes,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(min(header_bytes, MAX_HEADER_BYTES)))
+        return list(json.loads(header["__metadata__"]["skylane"])["labels"])
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise ArtefactError(f"{path} is no checkpoint that names its labels: {error}") from error

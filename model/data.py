@@ -1,4 +1,4 @@
-"""EuroSAT in memory, and a split that any copy of the data set gives again."""
+"""A data set in memory, and a split that any copy of it gives again."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
-from model.images import TILE_PX, Pixels, decode
+from model.errors import DataError
+from model.images import TILE_PX, ImageError, Pixels, decode
 
 SPLITS = ("train", "validation", "test")
 TRAIN_SHARE, VALIDATION_SHARE = 0.8, 0.1  # the rest is the test split
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 
 @dataclass(frozen=True)
 class Tiles:
-    """Decoded tiles: ``pixels`` uint8 (n, 64, 64, 3), ``classes`` int64 (n,)."""
+    """Decoded tiles: ``pixels`` uint8 (n, side, side, 3), ``classes`` int64 (n,)."""
 
     pixels: Pixels
     classes: npt.NDArray[np.int64]
@@ -35,8 +37,16 @@ class Dataset:
 
     labels: list[str]
     splits: dict[str, Tiles]
-    digest: str  # SHA-256 over every file's name and bytes, in order of name
-    split_digest: str  # SHA-256 over "name split" lines, in order of name
+    digest: str  # SHA-256 over every file's class, name and bytes, in order
+    split_digest: str  # SHA-256 over "name split" lines, in the same order
+
+    def about(self) -> dict[str, object]:
+        """Return what identifies the data and its split, for a card."""
+        return {
+            "digest": self.digest,
+            "split_digest": self.split_digest,
+            "tiles": {split: len(tiles) for split, tiles in self.splits.items()},
+        }
 
 
 def split_of(name: str) -> str:
@@ -51,33 +61,50 @@ def split_of(name: str) -> str:
     return "validation" if share < TRAIN_SHARE + VALIDATION_SHARE else "test"
 
 
-def load(source: Path) -> Dataset:
-    """Load every ``<Class>/<file>.jpg`` of a folder or zip archive, decoded as in serving.
+def load(source: Path, *, tile_px: int = TILE_PX, labels: list[str] | None = None) -> Dataset:
+    """Load every ``<Class>/<image>`` of a folder or zip archive, decoded as in serving.
+
+    ``labels`` says which number each class has, as a model does; without it they are
+    numbered by name.
 
     Raises:
-        FileNotFoundError: if ``source`` holds no such file.
+        DataError: ``source`` holds no such file, one that cannot be decoded, or one of a
+            class that is not among ``labels``.
     """
     files = sorted(_files(source), key=lambda file: (file[0], file[1]))
     if not files:
-        raise FileNotFoundError(f"no <Class>/<name>.jpg under {source}")
-    labels = sorted({label for label, _, _ in files})
+        raise DataError(f"no <Class>/<name>.jpg (or {', '.join(sorted(SUFFIXES))}) in {source}")
+    found = sorted({label for label, _, _ in files})
+    labels = found if labels is None else labels
+    if unknown := [label for label in found if label not in labels]:
+        raise DataError(
+            f"{source} has classes {_listed(unknown)}; the model knows {_listed(labels)}"
+        )
     digest, split_digest = hashlib.sha256(), hashlib.sha256()
     chosen: dict[str, list[tuple[Pixels, int, str]]] = {split: [] for split in SPLITS}
     for label, name, data in files:
         split = split_of(name)
-        digest.update(name.encode() + b"\0" + hashlib.sha256(data).digest())
+        digest.update(f"{label}/{name}\0".encode() + hashlib.sha256(data).digest())
         split_digest.update(f"{name} {split}\n".encode())
-        chosen[split].append((decode(data), labels.index(label), name))
+        try:
+            pixels = decode(data, side_px=tile_px)
+        except ImageError as error:
+            raise DataError(f"{label}/{name} in {source}: {error.detail}") from error
+        chosen[split].append((pixels, labels.index(label), name))
     return Dataset(
         labels=labels,
-        splits={split: _tiles(rows) for split, rows in chosen.items()},
+        splits={split: _tiles(rows, tile_px) for split, rows in chosen.items()},
         digest=digest.hexdigest(),
         split_digest=split_digest.hexdigest(),
     )
 
 
-def _tiles(rows: list[tuple[Pixels, int, str]]) -> Tiles:
-    none = np.empty((0, TILE_PX, TILE_PX, 3), np.uint8)
+def _listed(labels: list[str]) -> str:
+    return ", ".join(labels[:10]) + (f" and {len(labels) - 10} more" if len(labels) > 10 else "")
+
+
+def _tiles(rows: list[tuple[Pixels, int, str]], side_px: int) -> Tiles:
+    none = np.empty((0, side_px, side_px, 3), np.uint8)
     return Tiles(
         pixels=np.stack([pixels for pixels, _, _ in rows]) if rows else none,
         classes=np.array([label for _, label, _ in rows], dtype=np.int64),
@@ -87,11 +114,15 @@ def _tiles(rows: list[tuple[Pixels, int, str]]) -> Tiles:
 
 def _files(source: Path) -> Iterator[tuple[str, str, bytes]]:
     if source.is_dir():
-        for path in source.rglob("*.jpg"):
-            yield path.parent.name, path.name, path.read_bytes()
+        for path in source.rglob("*"):
+            if path.suffix.lower() in SUFFIXES:
+                yield path.parent.name, path.name, path.read_bytes()
         return
-    with zipfile.ZipFile(source) as archive:
-        for member in archive.namelist():
-            inner = PurePosixPath(member)
-            if inner.suffix == ".jpg":
-                yield inner.parent.name, inner.name, archive.read(member)
+    try:
+        with zipfile.ZipFile(source) as archive:
+            for member in archive.namelist():
+                inner = PurePosixPath(member)
+                if inner.suffix.lower() in SUFFIXES and not inner.name.startswith("._"):
+                    yield inner.parent.name, inner.name, archive.read(member)
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{source} is neither a folder nor a zip archive: {error}") from error

@@ -29,7 +29,7 @@ from model.formats import ACCEPTED, SIGNATURE_BYTES, sniff
 
 Pixels = npt.NDArray[np.uint8]
 
-TILE_PX = 64  # side of the square that the model sees
+TILE_PX = 64  # side of the square that the reference model sees
 MIN_SIDE_PX = 8  # below this there is nothing to classify
 MAX_PIXELS = 25_000_000  # 5,000 x 5,000; 100 MB while it decodes, 400 MB as WebP
 DECODE_LIMIT_S = 2.0  # a 25-megapixel PNG needs about half of it
@@ -83,12 +83,12 @@ class _ReadUntil(io.BytesIO):
         return super().read(size)
 
 
-def decode(data: bytes, *, limit_s: float = DECODE_LIMIT_S) -> Pixels:
-    """Decode one image to what the model takes: uint8 RGB, shape (64, 64, 3).
+def decode(data: bytes, *, side_px: int = TILE_PX, limit_s: float = DECODE_LIMIT_S) -> Pixels:
+    """Decode one image to what a model takes: uint8 RGB, shape (side_px, side_px, 3).
 
     Turns by the EXIF orientation, converts grey, palette, CMYK, alpha and 16-bit images
-    to 8-bit RGB, and cuts the largest centred square, resized bilinearly. A 64x64 RGB
-    image passes through unchanged.
+    to 8-bit RGB, and cuts the largest centred square, resized bilinearly. An RGB image of
+    that size passes through unchanged.
 
     Raises:
         ImageError: ``empty_file``, ``not_an_image``, ``truncated_image``,
@@ -105,7 +105,7 @@ def decode(data: bytes, *, limit_s: float = DECODE_LIMIT_S) -> Pixels:
     try:
         with Image.open(_ReadUntil(data, limit_s), formats=[image_format]) as image:
             _check_header(image)
-            return _to_tile(image)
+            return _to_tile(image, side_px)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -161,11 +161,11 @@ def _check_header(image: Image.Image) -> None:
         raise ImageError("animated_image", "The image has several frames; send one.")
 
 
-def _to_tile(image: Image.Image) -> Pixels:
+def _to_tile(image: Image.Image, side_px: int) -> Pixels:
     turn = _turn(image)
     large = image.width * image.height > LARGE_PIXELS
     # libjpeg can decode at 1/2, 1/4 or 1/8; twice the tile keeps the resize honest.
-    image.draft(None, (2 * TILE_PX, 2 * TILE_PX))
+    image.draft(None, (2 * side_px, 2 * side_px))
     block = READ_BYTES_IF_LARGE if large else READ_BYTES
     image.decodermaxblock = block  # type: ignore[attr-defined]
     image.load()
@@ -180,8 +180,8 @@ def _to_tile(image: Image.Image) -> Pixels:
         )
     if image.mode != "RGB":
         image = image.convert("RGB")
-    if image.size != (TILE_PX, TILE_PX):
-        image = ImageOps.fit(image, (TILE_PX, TILE_PX), Image.Resampling.BILINEAR)
+    if image.size != (side_px, side_px):
+        image = ImageOps.fit(image, (side_px, side_px), Image.Resampling.BILINEAR)
     if turn is not None:  # last, when there is least to turn
         image = image.transpose(turn)
     return np.asarray(image)
@@ -208,5 +208,5 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 def stack(tiles: list[Pixels]) -> Pixels:
-    """Stack decoded tiles to the model's input: uint8 NHWC, shape (n, 64, 64, 3)."""
+    """Stack decoded tiles to the model's input: uint8 NHWC, shape (n, side, side, 3)."""
     return np.stack(tiles)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import openvino as ov
 
 from model.artefact import Artefact
-from model.images import TILE_PX, Pixels
+from model.images import Pixels
 
 Probabilities = npt.NDArray[np.float32]
 
@@ -24,29 +24,37 @@ class Predictor:
     """An artefact, compiled for this machine's processor. Threads may share it.
 
     ``streams`` is how many calls run side by side, a core each: two batches on a core
-    each pass more images than one batch on two cores.
+    each pass more images than one batch on two cores. ``precision`` is that of whatever is
+    not quantised ("f32"); without it the processor's fastest.
     """
 
-    def __init__(self, artefact: Artefact, *, streams: int = 1, cache: Path | None = None) -> None:
+    def __init__(
+        self,
+        artefact: Artefact,
+        *,
+        streams: int = 1,
+        cache: Path | None = None,
+        precision: str | None = None,
+    ) -> None:
         self.labels = artefact.labels
         self.version = artefact.version
+        self.tile_px = artefact.tile_px
         graph, weights = artefact.read()
         core = ov.Core()
         if cache:
             core.set_property({"CACHE_DIR": str(cache)})  # compiling takes longer than reading
-        self._compiled = core.compile_model(
-            core.read_model(graph, weights),
-            "CPU",
-            {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams},
-        )
+        how: dict[str, str | int] = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
+        if precision:
+            how["INFERENCE_PRECISION_HINT"] = precision
+        self._compiled = core.compile_model(core.read_model(graph, weights), "CPU", how)
         self._local = threading.local()
 
     def warm_up(self) -> None:
         """Predict once, so that the first image does not pay for what happens only once."""
-        self.predict(np.zeros((1, TILE_PX, TILE_PX, 3), np.uint8))
+        self.predict(np.zeros((1, self.tile_px, self.tile_px, 3), np.uint8))
 
     def predict(self, pixels: Pixels) -> Probabilities:
-        """(n, 64, 64, 3) uint8 RGB to (n, labels) float32, each row summing to 1."""
+        """(n, tile_px, tile_px, 3) uint8 RGB to (n, labels) float32, each row summing to 1."""
         parts = [
             self._predict(pixels[start : start + SIZES[-1]])
             for start in range(0, len(pixels), SIZES[-1])

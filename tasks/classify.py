@@ -28,13 +28,14 @@ FETCH_TOGETHER = 16
 
 
 class Classifier(Protocol):
-    """What this module needs of a model (``model.predictor.Predictor`` has it)."""
+    """What this module needs of a model (``model.serving.open_predictor`` gives one)."""
 
     labels: list[str]
     version: str
+    tile_px: int  # side of the tiles that it takes
 
     def predict(self, pixels: Pixels) -> np.ndarray:
-        """(n, 64, 64, 3) uint8 to (n, labels) probabilities."""
+        """(n, tile_px, tile_px, 3) uint8 to (n, labels) probabilities."""
 
 
 @dataclass
@@ -115,7 +116,7 @@ def _work(references: list[Reference], bench: Workbench) -> list[Outcome]:
         fetched = bench.images.get_many(references[start : start + FETCH_TOGETHER])
         clock.end("fetch_ms")
         for data in fetched:
-            decoded.append(_decode(data))
+            decoded.append(_decode(data, bench.predictor.tile_px))
             if time.monotonic() > deadline:
                 break
         clock.end("decode_ms")
@@ -143,11 +144,11 @@ def _work(references: list[Reference], bench: Workbench) -> list[Outcome]:
     ]
 
 
-def _decode(data: bytes | ImageNotFound) -> Pixels | ImageError:
+def _decode(data: bytes | ImageNotFound, tile_px: int) -> Pixels | ImageError:
     if isinstance(data, ImageNotFound):
         return ImageError("image_missing", "The stored image is gone.")
     try:
-        return decode(data)
+        return decode(data, side_px=tile_px)
     except ImageError as error:
         return error
 

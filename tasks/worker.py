@@ -12,8 +12,7 @@ from functools import cache
 import psutil
 
 from batching import MicroBatcher
-from model.artefact import Artefact
-from model.predictor import Predictor
+from model.serving import open_predictor
 from settings import Settings, settings
 from store.database import Database
 from store.errors import StoreError
@@ -35,8 +34,8 @@ class Worker:
         # A statement at a time for each runner, for the lone one, and for the heartbeat.
         database = Database(chosen.database_url, size=chosen.worker_streams + 2)
         self._workers = Workers(database)
-        predictor = Predictor(
-            Artefact.open(chosen.artefact),
+        predictor = open_predictor(
+            chosen.artefact,
             streams=chosen.worker_streams,
             cache=chosen.home / "cache",
         )

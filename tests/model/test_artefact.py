@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from model.artefact import GRAPH, MANIFEST, WEIGHTS, Artefact, ArtefactError, write
+from model.artefact import GRAPH, MANIFEST, WEIGHTS, Artefact, write
+from model.errors import ArtefactError
 
 CARD: dict[str, Any] = {"name": "little", "labels": ["Forest", "River"], "accuracy": 0.9}
 LITTLE_GRAPH, LITTLE_WEIGHTS = b"<net/>" * 20, bytes(range(256)) * 8

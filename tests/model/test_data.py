@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from model.data import SPLITS, Dataset, load, split_of
+from model.errors import DataError
 from model.images import decode
 
 # Whoever changes a split mixes what models were trained on with what they are tested on.
@@ -120,5 +121,5 @@ def test_a_place_without_tiles_is_not_a_data_set(kind: str, tmp_path: Path) -> N
     if kind == "archive":
         source = archived(source, tmp_path / "empty.zip")
 
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(DataError, match="no <Class>/<name>"):
         load(source)

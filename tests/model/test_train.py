@@ -1,9 +1,10 @@
-"""Training resumes exactly, and what it makes can be served."""
+"""Training resumes exactly, and says what it was made from."""
 
 from __future__ import annotations
 
+import csv
 import shutil
-from itertools import cycle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +12,19 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
-from model.architecture import Servable, build  # noqa: E402
-from model.artefact import Artefact  # noqa: E402
 from model.data import load  # noqa: E402
-from model.export import export  # noqa: E402
-from model.predictor import Predictor  # noqa: E402
-from model.train import Config, augment, train  # noqa: E402
-
-TINY = Config(stages=((1, 32), (1, 64)), batch=8, save_every=3)
+from model.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
+from model.reference import checkpoint  # noqa: E402
+from model.training import targets  # noqa: E402
+from model.training.augment import augment  # noqa: E402
+from model.training.config import Config, configure  # noqa: E402
+from model.training.train import RESUME, WEIGHTS, learning_rate, train  # noqa: E402
+from tests.model.nets import TINY, make_data  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, tiles: list[Path]) -> Path:
-    """Make a data set of the bundled tiles, under names that fall into all splits."""
-    folder = tmp_path_factory.mktemp("data")
-    for number, path in zip(range(60), cycle(tiles), strict=False):
-        target = folder / path.parent.name / f"copy_{number}.jpg"
-        target.parent.mkdir(exist_ok=True)
-        shutil.copy(path, target)
-    return folder
+    return make_data(tmp_path_factory.mktemp("data"), tiles)
 
 
 @pytest.fixture(scope="module")
@@ -41,74 +36,166 @@ class Killed(Exception):
     """Stands for a kill: it leaves train() between two steps, with nothing tidied up."""
 
 
-def test_a_run_that_was_killed_ends_as_if_it_had_not_been(
-    tmp_path: Path, data: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+def train_until(
+    step: int, data: Path, out: Path, config: Config, patches: pytest.MonkeyPatch
 ) -> None:
+    """Train, and be killed in the middle of a step."""
     steps = 0
-    real = augment
 
     def deadly(*arguments):  # type: ignore[no-untyped-def]
         nonlocal steps
         steps += 1
-        if steps == 8:  # two steps after a checkpoint, in the second stage
+        if steps == step:
             raise Killed
-        return real(*arguments)
+        return augment(*arguments)
 
-    with monkeypatch.context() as patched:
-        patched.setattr("model.train.augment", deadly)
+    with patches.context() as patched:
+        patched.setattr("model.training.train.augment", deadly)
         with pytest.raises(Killed):
-            train(data, tmp_path, TINY)
-    resumed = torch.load(train(data, tmp_path, TINY), weights_only=True)
-    whole = torch.load(weights, weights_only=True)
-    for name, tensor in whole["net"].items():
-        assert torch.equal(tensor, resumed["net"][name]), name
+            train(data, out, config)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open() as file:
+        return [
+            {name: figure for name, figure in row.items() if name != "elapsed_s"}
+            for row in csv.DictReader(file)
+        ]
+
+
+@pytest.mark.parametrize("step", [2, 5, 8], ids=["before a save", "after it", "second stage"])
+def test_a_run_that_was_killed_ends_as_if_it_had_not_been(
+    step: int, tmp_path: Path, data: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_until(step, data, tmp_path, TINY, monkeypatch)
+    resumed, _ = checkpoint.load(train(data, tmp_path, TINY))
+    whole, _ = checkpoint.load(weights)
+    assert resumed.keys() == whole.keys()
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+    assert rows(tmp_path) == rows(weights.parent)
+    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2"]
+
+
+def test_a_finished_run_is_not_run_again(
+    weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shutil.copytree(weights.parent, tmp_path / "copy")
+    with monkeypatch.context() as patched:
+        patched.setattr("model.training.train.augment", None)  # a step would fail
+        train(data, out, TINY)
+    assert (out / WEIGHTS).read_bytes() == weights.read_bytes()
+
+
+def test_another_recipe_or_other_data_do_not_go_on_from_a_run(
+    weights: Path, data: Path, tiles: list[Path], tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match=r"peak_lr was 0\.05, now 0\.1"):
+        train(data, weights.parent, replace(TINY, peak_lr=0.1))
+    with pytest.raises(TrainingError, match="digest was"):
+        train(make_data(tmp_path, tiles, n=55), weights.parent, TINY)
+
+
+def test_a_damaged_checkpoint_is_told_and_kept(weights: Path, data: Path, tmp_path: Path) -> None:
+    damaged = (weights.parent / RESUME).read_bytes()[:-100]
+    (tmp_path / RESUME).write_bytes(damaged)
+    with pytest.raises(CheckpointError, match=RESUME):
+        train(data, tmp_path, TINY)
+    assert (tmp_path / RESUME).read_bytes() == damaged
 
 
 def test_weights_say_what_they_were_made_from(weights: Path, data: Path) -> None:
-    state = torch.load(weights, weights_only=True)
+    _, about = checkpoint.read(weights)
     dataset = load(data)
-    assert state["labels"] == dataset.labels
-    assert (state["data_digest"], state["split_digest"]) == (dataset.digest, dataset.split_digest)
-    assert state["config"]["batch"] == TINY.batch
+    assert about.labels == dataset.labels
+    assert (about.arch, about.tile_px, about.net_px) == ("resnet18", 64, 64)
+    assert (about.data["digest"], about.data["split_digest"]) == (
+        dataset.digest,
+        dataset.split_digest,
+    )
+    assert about.recipe["batch"] == TINY.batch
 
 
-def test_an_augmented_batch_still_shows_its_tiles(data: Path) -> None:
-    pixels = torch.from_numpy(load(data).splits["train"].pixels[:16])
-    plain = Config(shift_px=0, jitter=0.0)
-    batch = augment(pixels, 64, plain, torch.Generator().manual_seed(1))
-    assert batch.shape == (16, 3, 64, 64)
-    # A symmetry of the square moves pixels and changes none.
-    from model.architecture import normalise
+def test_tensorboard_has_what_the_csv_has(weights: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    expected = normalise(pixels).flatten(2).sort(dim=2).values
-    assert torch.equal(batch.flatten(2).sort(dim=2).values, expected)
-
-
-@pytest.fixture(scope="module")
-def artefact(tmp_path_factory: pytest.TempPathFactory, weights: Path, data: Path) -> Path:
-    out = tmp_path_factory.mktemp("export") / "model.zip"
-    export(weights, data, out)
-    return out
+    events = EventAccumulator(str(weights.parent))
+    events.Reload()
+    shown = [scalar.value for scalar in events.Scalars("validation_accuracy")]
+    assert shown == pytest.approx(
+        [float(row["validation_accuracy"]) for row in rows(weights.parent)]
+    )
 
 
-def test_the_exported_model_is_the_trained_one(artefact: Path, weights: Path, data: Path) -> None:
-    opened = Artefact.open(artefact)
-    state = torch.load(weights, weights_only=True)
-    net = build(len(state["labels"]))
-    net.load_state_dict(state["net"])
-    pixels = load(data).splits["train"].pixels
-    with torch.inference_mode():
-        reference = Servable(net).eval()(torch.from_numpy(pixels)).numpy()
-    served = Predictor(opened).predict(pixels)
-    assert served.sum(axis=1) == pytest.approx(1, abs=1e-3)
-    assert np.abs(served - reference).mean() < 0.02  # INT8 against fp32
-    assert opened.labels == state["labels"]
-    assert opened.manifest["measured"]["int8"]["tiles"] == len(load(data).splits["test"])
+def test_too_few_tiles_are_told(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(TrainingError, match="a batch takes 512"):
+        train(data, tmp_path, replace(TINY, batch=512))
 
 
-def test_the_exported_model_takes_any_number_of_tiles(artefact: Path, data: Path) -> None:
-    predictor = Predictor(Artefact.open(artefact))
-    pixels = load(data).splits["train"].pixels
-    whole = predictor.predict(pixels)
-    for n in (1, 3, 9, 31, len(pixels)):
-        assert predictor.predict(pixels[:n]) == pytest.approx(whole[:n], abs=0.02)
+def test_a_net_goes_on_from_anothers_weights(weights: Path, data: Path, tmp_path: Path) -> None:
+    still = replace(TINY, start=str(weights), peak_lr=0.0, stages=((1, 32),), ema_decay=0.0)
+    began, _ = checkpoint.load(weights)
+    ended, _ = checkpoint.load(train(data, tmp_path, still))
+    assert torch.equal(began["layer1.0.conv1.weight"], ended["layer1.0.conv1.weight"])
+
+
+def test_a_net_of_another_architecture_is_no_start(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match="does not fit"):
+        train(data, tmp_path, replace(TINY, arch="resnet34", start=str(weights)))
+
+
+def test_a_pupil_learns_what_its_teacher_thinks(weights: Path, data: Path, tmp_path: Path) -> None:
+    taught = tmp_path / "taught.safetensors"
+    targets.teach([weights], data, taught)
+    given = targets.read(taught, load(data))
+    assert given.shape == (len(load(data).splits["train"]), 8, 10)
+    assert given.sum(2).numpy() == pytest.approx(1, abs=2e-3)
+    # A mirror image or a turned one is another input: the views differ.
+    assert not torch.allclose(given[:, 0], given[:, 1], atol=1e-4)
+
+    pupil = replace(TINY, teacher=str(taught), stages=((1, 32),), mixup=0.2, cutmix=0.5)
+    assert train(data, tmp_path / "pupil", pupil).exists()
+
+
+def test_a_teacher_of_other_tiles_is_refused(
+    weights: Path, data: Path, tiles: list[Path], tmp_path: Path
+) -> None:
+    taught = tmp_path / "taught.safetensors"
+    targets.teach([weights], data, taught)
+    other = make_data(tmp_path / "other", tiles, n=70)
+    with pytest.raises(CheckpointError, match="other data"):
+        targets.read(taught, load(other))
+
+
+def test_the_learning_rate_rises_and_then_falls_to_nothing() -> None:
+    config = Config(peak_lr=0.4, warmup=0.25)
+    rates = [learning_rate(config, done) for done in np.linspace(0, 1, 101)]
+    assert max(rates) == rates[25] == pytest.approx(0.4)
+    assert rates[:26] == sorted(rates[:26])
+    assert rates[25:] == sorted(rates[25:], reverse=True)
+    assert rates[-1] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("assignment", "told"),
+    [
+        ("peak-lr=1", "is not NAME=VALUE of one of"),
+        ("batch", "is not NAME=VALUE"),
+        ("batch=0", "batch: .*greater than 0"),
+        ("distil=1.5", "distil: .*less than or equal to 1"),
+        ("precision=fp8", "'auto', 'bf16' or 'fp32'"),
+        ("stages=64", "Input should be a valid"),
+        ("stages=[[1]]", "Field required"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_is_accepted(assignment: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        configure([assignment])
+
+
+def test_values_are_set_by_name() -> None:
+    config = configure(["batch=128", "stages=[[3, 32], [1, 64]]", "arch=vit_b_16"])
+    assert (config.batch, config.stages, config.arch) == (128, ((3, 32), (1, 64)), "vit_b_16")
+    assert config.momentum == Config().momentum

@@ -144,7 +144,7 @@ def test_an_image_that_makes_its_worker_fail_is_tried_alone_and_not_for_ever(
     bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
 ) -> None:
     class Failing:
-        labels, version = bench.predictor.labels, "failing"
+        labels, version, tile_px = bench.predictor.labels, "failing", 64
 
         def predict(self, pixels: Pixels) -> np.ndarray:
             raise RuntimeError("out of luck")

@@ -1,0 +1,181 @@
+"""`skylane train`, `teach`, `export` and `evaluate`: from tiles to a model that is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+# Everything heavier is imported by the command that needs it: `skylane --help` is instant.
+DATA = click.Path(exists=True, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW = click.Path(path_type=Path)
+# Packages of requirements/train.txt that these commands import.
+TRAINING = (
+    "efficientnet_lite",
+    "jinja2",
+    "matplotlib",
+    "nncf",
+    "onnx",
+    "safetensors",
+    "scipy",
+    "tensorboard",
+    "torch",
+    "tqdm",
+)
+
+
+@click.command()
+@click.option(
+    "--data", type=DATA, help="Folder or zip of <Class>/<image>. Default: EuroSAT, fetched."
+)
+@click.option("--out", type=NEW, required=True, help="Folder to write to, and to go on from.")
+@click.option(
+    "--set",
+    "assignments",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A value of the recipe (model/training/config.py has them all); may be repeated.",
+)
+def train(data: Path | None, out: Path, assignments: tuple[str, ...]) -> None:
+    """Train a model, or go on from the last checkpoint in --out."""
+    with _plain_errors():
+        from model.training.config import configure
+
+        config = configure(assignments)  # what takes no time to say is said before torch loads
+
+        from model.training.train import train as run
+
+        click.echo(f"wrote {run(data or _eurosat(), out, config)}")
+
+
+@click.command()
+@click.option(
+    "--checkpoint",
+    "checkpoints",
+    type=FILE,
+    multiple=True,
+    required=True,
+    help="A teacher that `skylane train` wrote; of several the mean is taken.",
+)
+@click.option("--data", type=DATA, help="The data to learn from. Default: EuroSAT, fetched.")
+@click.option("--out", type=NEW, required=True, help="File to write (.safetensors).")
+def teach(checkpoints: tuple[Path, ...], data: Path | None, out: Path) -> None:
+    """Write what trained models think of every training tile, for another to learn from.
+
+    That other is trained by `skylane train --set teacher=FILE`.
+    """
+    with _plain_errors():
+        from model.training.targets import teach as run
+
+        run(list(checkpoints), data or _eurosat(), out)
+    click.echo(f"wrote {out}")
+
+
+@click.command()
+@click.option("--checkpoint", type=FILE, required=True, help="What `skylane train` wrote, or any.")
+@click.option("--data", type=DATA, help="The data it was trained on. Default: EuroSAT, fetched.")
+@click.option("--out", type=NEW, required=True, help="File to write (.zip).")
+@click.option("--arch", help="Of a checkpoint that does not say: its name in torchvision.")
+@click.option("--labels", type=FILE, help="Likewise: its classes, one a line, in their order.")
+@click.option("--tile-px", type=click.IntRange(8), help="Likewise: the side of what it takes.")
+@click.option("--name", help="What rows will call the model. Default: the name of --out.")
+def export(
+    checkpoint: Path,
+    data: Path | None,
+    out: Path,
+    arch: str | None,
+    labels: Path | None,
+    tile_px: int | None,
+    name: str | None,
+) -> None:
+    """Turn a checkpoint into the artefact that is served: INT8, calibrated, checked.
+
+    A checkpoint that does not come from `skylane train` is a state dict (.safetensors, or
+    .pt as torch.save writes it) of any of torchvision's classifiers.
+    """
+    if (arch is None) != (labels is None):
+        raise click.UsageError("--arch and --labels belong together: give both or neither.")
+    with _plain_errors():
+        from model.data import load
+        from model.images import TILE_PX
+        from model.reference.checkpoint import About, read, read_foreign
+        from model.training.export import export as run
+
+        if arch is not None and labels is not None:
+            lines = [line.strip() for line in labels.read_text().splitlines()]
+            side_px = tile_px or TILE_PX
+            about = About(arch, [line for line in lines if line], side_px, side_px)
+            net = read_foreign(checkpoint, about)
+        else:
+            net, about = read(checkpoint)
+        dataset = load(data or _eurosat(), tile_px=about.tile_px, labels=about.labels)
+        _, measured = run(net, about, dataset, out, name or out.stem)
+    for form, found in measured.items():
+        click.echo(f"{form:<14} {found.accuracy:.2%} right, ECE {found.ece:.4f}")
+    click.echo(f"wrote {out}")
+
+
+@click.command()
+@click.option("--artefact", type=FILE, help="What `skylane export` wrote.")
+@click.option("--checkpoint", type=FILE, help="What it was made from, to be set beside it.")
+@click.option("--data", type=DATA, help="Folder or zip of <Class>/<image>. Default: EuroSAT.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "validation", "test"]),
+    default="test",
+    show_default=True,
+)
+@click.option("--shifts", is_flag=True, help="Also on blurred, compressed, turned … tiles.")
+@click.option("--report", type=NEW, help="Folder to write HTML, PNG and JSON to (with --shifts).")
+def evaluate(
+    artefact: Path | None,
+    checkpoint: Path | None,
+    data: Path | None,
+    split: str,
+    shifts: bool,
+    report: Path | None,
+) -> None:
+    """Measure how right a model is, and how well it knows."""
+    if not (artefact or checkpoint):
+        raise click.UsageError("Give --artefact, --checkpoint or both.")
+    with _plain_errors():
+        from model.evaluation import report as reports
+        from model.evaluation.evaluate import evaluate as run
+
+        found = run(
+            data or _eurosat(),
+            artefact=artefact,
+            checkpoint=checkpoint,
+            split=split,
+            shifted=shifts or report is not None,
+        )
+        click.echo(reports.text(found))
+        if report:
+            click.echo(f"\nwrote {reports.write(found, report)}")
+
+
+def _eurosat() -> Path:
+    from model.training.fetch import eurosat
+    from settings import settings
+
+    return eurosat(settings().home / "data")
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Say what a user can mend without a traceback."""
+    from model.errors import ModelError
+
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if not (error.name or "").startswith(TRAINING):
+            raise
+        raise click.ClickException(
+            f"{error.name} is not installed. This needs: pip install -r requirements/train.txt"
+        ) from error
+    except (ModelError, OSError) as error:
+        raise click.ClickException(str(error)) from error

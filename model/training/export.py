@@ -1,0 +1,104 @@
+"""From a checkpoint to the file that is served: one graph, in INT8, with its card.
+
+    skylane export --checkpoint weights.safetensors --data eurosat.zip --out model.zip
+
+torch → ONNX → OpenVINO → INT8 by NNCF, calibrated on training tiles alone. Normalisation,
+temperature and softmax are in the graph.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import nncf
+import numpy as np
+import openvino as ov
+from torch import nn
+
+from model.artefact import Artefact
+from model.data import Dataset, Tiles
+from model.errors import DataError, ParityError
+from model.evaluation.calibration import fit_temperature
+from model.evaluation.metrics import Evaluation, evaluation
+from model.predictor import Predictor
+from model.reference.architecture import Servable
+from model.reference.checkpoint import About
+from model.reference.convert import convert, openvino_fp32, write
+from model.reference.predictor import TorchPredictor
+from model.serving import Predicts
+
+CALIBRATION_TILES = 1024
+CALIBRATION_BATCH = 32
+MAX_LOSS = 0.002  # of accuracy on the test split, by quantising: 0.2 points
+
+
+def export(
+    net: nn.Module, about: About, dataset: Dataset, out: Path, name: str
+) -> tuple[Artefact, dict[str, Evaluation]]:
+    """Quantise ``net``, compare with torch on the test split, and write the artefact.
+
+    ``dataset`` is numbered by the checkpoint's labels. Temperature is fitted on the
+    validation split, quantisation on training tiles; the test split is looked at last, and
+    decides nothing but whether the file is written. Returns the artefact and what was
+    measured of each form of the model.
+
+    Raises:
+        ParityError: INT8 loses more than 0.2 points against torch in float32.
+        DataError: a split is empty.
+    """
+    for split, tiles in dataset.splits.items():
+        if not len(tiles):
+            raise DataError(f"the {split} split has no tiles; export needs some of each")
+
+    plain = TorchPredictor(Servable(net, about.net_px), about.labels, "torch", about.tile_px)
+    validation = dataset.splits["validation"]
+    temperature = fit_temperature(plain.predict(validation.pixels), validation.classes)
+
+    servable = Servable(net, about.net_px, temperature).eval()
+    fp32 = convert(servable, about.tile_px)
+    int8 = _quantised(fp32, dataset.splits["train"])
+    card = {"name": name, "labels": about.labels, "tile_px": about.tile_px}
+    with tempfile.TemporaryDirectory() as folder:
+        predictors: dict[str, Predicts] = {
+            "torch fp32": TorchPredictor(servable, about.labels, "torch", about.tile_px),
+            "OpenVINO fp32": openvino_fp32(fp32, card, Path(folder)),
+            "OpenVINO INT8": Predictor(write(Path(folder) / "int8.zip", int8, card)),
+        }
+        test = dataset.splits["test"]
+        measured = {
+            form: evaluation(predictor.predict(test.pixels), test.classes, about.labels)
+            for form, predictor in predictors.items()
+        }
+    reference, served = measured["torch fp32"].accuracy, measured["OpenVINO INT8"].accuracy
+    if reference - served > MAX_LOSS:
+        raise ParityError(
+            f"INT8 gets {served:.2%} of the test split right and torch {reference:.2%}: more than"
+            f" {MAX_LOSS * 100:.1f} points are lost. Nothing was written"
+        )
+    card |= {
+        "temperature": temperature,
+        "data": dataset.about(),
+        "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},
+        "measured": {
+            "split": "test",
+            **{form: asdict(found) for form, found in measured.items()},
+        },
+    }
+    return write(out, int8, card), measured
+
+
+def _quantised(model: ov.Model, training: Tiles) -> ov.Model:
+    chosen = np.random.default_rng(0).permutation(len(training))[:CALIBRATION_TILES]
+    batches = [
+        training.pixels[chosen[start : start + CALIBRATION_BATCH]]
+        for start in range(0, len(chosen), CALIBRATION_BATCH)
+    ]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(batches),
+        subset_size=len(batches),
+        preset=nncf.QuantizationPreset.MIXED,
+        fast_bias_correction=False,
+    )

@@ -1,0 +1,55 @@
+"""What a run says while it goes: a line an epoch as CSV and for TensorBoard."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+METRICS = "metrics.csv"
+
+Log = Callable[[int, dict[str, float]], None]  # (epoch, its figures)
+
+
+@contextmanager
+def logs(folder: Path, epochs_done: int) -> Iterator[Log]:
+    """Give a function that logs an epoch's figures to ``folder``.
+
+    What an earlier sitting logged after its last checkpoint, and so beyond ``epochs_done``,
+    is dropped: it is about to be done again.
+    """
+    path = folder / METRICS
+    rows = _rows(path)[:epochs_done]
+    writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)
+
+    def log(epoch: int, figures: dict[str, float]) -> None:
+        rows.append({"epoch": epoch, **figures})
+        _write(path, rows)
+        for name, figure in figures.items():
+            writer.add_scalar(name, figure, epoch)
+        writer.flush()
+
+    try:
+        yield log
+    finally:
+        writer.close()
+
+
+def _rows(path: Path) -> list[dict[str, object]]:
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _write(path: Path, rows: list[dict[str, object]]) -> None:
+    partial = path.with_suffix(".partial")
+    with partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    os.replace(partial, path)

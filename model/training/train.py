@@ -1,0 +1,183 @@
+"""Train a net: one script, from top to bottom.
+
+    skylane train --data eurosat.zip --out checkpoints/
+
+Every random choice follows from the seed and the step alone, so a run that was killed
+goes on from its last checkpoint as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from model.data import Tiles, load
+from model.errors import TrainingError
+from model.reference import checkpoint
+from model.reference.architecture import build, normalise, resized
+from model.reference.checkpoint import About, start_from
+from model.training import targets
+from model.training.augment import SYMMETRIES, augment, blend, worsened
+from model.training.config import Config
+from model.training.progress import logs
+from model.training.state import State
+
+WEIGHTS, RESUME = "weights.safetensors", "resume.safetensors"
+SHOW_EVERY = 20  # steps between looks at the loss, for which a GPU has to be waited for
+
+
+def train(data: Path, out: Path, config: Config) -> Path:
+    """Train to the end (or go on from where a killed run was) and return the weights' path.
+
+    Writes into ``out``: ``metrics.csv`` (a line an epoch), the same for TensorBoard,
+    ``resume.safetensors`` as it goes, and at the end ``weights.safetensors``: the averaged
+    weights with all that identifies them.
+
+    Raises:
+        DataError: ``data`` is no data set.
+        TrainingError: it has too few tiles, or ``out`` holds a run of another recipe.
+        CheckpointError: the net to start from, or what a teacher wrote, does not fit.
+    """
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    bf16 = _precision(config, device) == "bf16"
+    torch.backends.cudnn.deterministic = True
+    torch.manual_seed(config.seed)
+
+    # The data: all of it in memory, as uint8.
+    dataset = load(data, tile_px=config.tile_px)
+    training, validation = dataset.splits["train"], dataset.splits["validation"]
+    if len(training) < config.batch or not len(validation):
+        raise TrainingError(
+            f"{data} has {len(training)} tiles to train and {len(validation)} to validate on;"
+            f" a batch takes {config.batch}"
+        )
+    pixels = torch.from_numpy(training.pixels).to(device)
+    worse = torch.from_numpy(worsened(training.pixels, config.seed)).to(device)
+    hard = F.one_hot(torch.from_numpy(training.classes), len(dataset.labels)).float().to(device)
+    hard = hard.lerp(torch.full_like(hard, 1 / len(dataset.labels)), config.label_smoothing)
+    soft = targets.read(Path(config.teacher), dataset).to(device) if config.teacher else None
+
+    # The net, and the run so far.
+    net = build(config.arch, len(dataset.labels), imagenet=config.start == "imagenet")
+    if config.start not in ("scratch", "imagenet"):
+        start_from(Path(config.start), net)
+    net.to(device)
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    state = State(net, config)
+    run = {"config": asdict(config), "data": dataset.about()}
+    if (out / RESUME).exists():
+        state.restore(out / RESUME, run)
+
+    sides_px = [side_px for epochs, side_px in config.stages for _ in range(epochs)]
+    per_epoch = len(training) // config.batch  # steps
+    total = len(sides_px) * per_epoch
+    started_s = time.monotonic() - state.elapsed_s
+    bar = tqdm(
+        desc=f"{config.arch} on {device}",
+        unit="img",
+        unit_scale=config.batch,
+        initial=state.step,
+        total=total,
+        smoothing=0.05,
+    )
+    with logs(out, state.step // per_epoch) as log, bar:
+        while state.step < total:
+            epoch, index = divmod(state.step, per_epoch)
+            side_px = sides_px[epoch]
+            order = np.random.default_rng((config.seed, 0, epoch)).permutation(len(training))
+            chance = np.random.default_rng((config.seed, 1, state.step))
+            torch.manual_seed(config.seed * 1_000_003 + state.step)  # for nets that drop out
+
+            # A batch: each tile in a view of its own, the last few from low-quality JPEGs.
+            chosen = torch.from_numpy(order[index * config.batch :][: config.batch]).to(device)
+            symmetries = chance.integers(0, SYMMETRIES, config.batch)
+            batch, wanted = pixels[chosen], hard[chosen]
+            if low := round(config.jpeg * config.batch):
+                batch[-low:] = worse[chosen[-low:]]
+            if soft is not None:
+                views = torch.from_numpy(symmetries).to(device)
+                wanted = wanted.lerp(soft[chosen, views], config.distil)
+            images = augment(batch, symmetries, side_px, config, chance)
+            images, wanted = blend(images, wanted, config, chance)
+
+            net.train()
+            with torch.autocast(device, torch.bfloat16, enabled=bf16):
+                loss = F.cross_entropy(net(images), wanted)
+            rate = learning_rate(config, state.step / total)
+            state.advance(loss, rate)
+
+            bar.update()
+            done = state.step % per_epoch == 0
+            if done or state.step % SHOW_EVERY == 0:
+                bar.set_postfix(epoch=epoch + 1, px=side_px, loss=f"{loss.item():.3f}")
+            if done:
+                accuracy, validation_loss = validate(state.average, validation, side_px)
+                state.elapsed_s = time.monotonic() - started_s
+                log(
+                    epoch + 1,
+                    {
+                        "side_px": side_px,
+                        "loss": round(state.epoch_loss.item() / per_epoch, 5),
+                        "validation_accuracy": round(accuracy, 5),
+                        "validation_loss": round(validation_loss, 5),
+                        "learning_rate": round(rate, 6),
+                        "elapsed_s": round(state.elapsed_s, 1),
+                    },
+                )
+                state.epoch_loss.zero_()
+            if done or state.step % config.save_every == 0:
+                state.elapsed_s = time.monotonic() - started_s
+                state.save(out / RESUME, run)
+
+    about = About(
+        arch=config.arch,
+        labels=dataset.labels,
+        tile_px=config.tile_px,
+        net_px=sides_px[-1],
+        recipe=asdict(config),
+        data=dataset.about(),
+    )
+    checkpoint.write(out / WEIGHTS, state.average, about)
+    return out / WEIGHTS
+
+
+def learning_rate(config: Config, done: float) -> float:
+    """Return the learning rate when a share ``done`` of all steps is done: one cycle."""
+    if done < config.warmup:
+        return config.peak_lr * (0.02 + 0.98 * done / config.warmup)
+    cooled = (done - config.warmup) / (1 - config.warmup)
+    return config.peak_lr * (1 + math.cos(math.pi * cooled)) / 2
+
+
+@torch.inference_mode()
+def validate(net: nn.Module, tiles: Tiles, side_px: int, batch: int = 256) -> tuple[float, float]:
+    """Return accuracy and mean cross entropy on ``tiles``, in float32, seen at ``side_px``."""
+    net.eval()
+    device = next(net.parameters()).device
+    right, loss = 0.0, 0.0
+    for start in range(0, len(tiles), batch):
+        part = slice(start, start + batch)
+        images = resized(normalise(torch.from_numpy(tiles.pixels[part]).to(device)), side_px)
+        classes = torch.from_numpy(tiles.classes[part]).to(device)
+        logits = net(images.contiguous(memory_format=torch.channels_last))
+        right += (logits.argmax(1) == classes).sum().item()
+        loss += F.cross_entropy(logits, classes, reduction="sum").item()
+    return right / len(tiles), loss / len(tiles)
+
+
+def _precision(config: Config, device: str) -> str:
+    if config.precision != "auto":
+        return config.precision
+    if device == "cuda":
+        return "bf16"
+    # Where a processor has no such instructions, bf16 is emulated: many times slower.
+    can = torch.cpu.get_capabilities()
+    return "bf16" if can.get("amx_bf16") or can.get("avx512_bf16") else "fp32"

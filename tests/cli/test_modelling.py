@@ -1,0 +1,77 @@
+"""The commands that make models: what is wrong is told in a line, and nothing is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from settings import Settings
+from tests.cli.command import skylane
+from tests.model.nets import make_data
+
+torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
+
+NOWHERE = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:1")
+
+
+def test_a_model_goes_from_tiles_to_predictions_by_commands_alone(
+    tmp_path: Path, tiles: list[Path]
+) -> None:
+    data = str(make_data(tmp_path / "data", tiles))
+    run, model, report = (str(tmp_path / name) for name in ("run", "model.zip", "report"))
+    weights = f"{run}/weights.safetensors"
+    little = ("--set", "arch=resnet18", "--set", "stages=[[1, 32]]", "--set", "batch=16")
+    for command in (
+        ("train", "--data", data, "--out", run, *little),
+        ("export", "--data", data, "--checkpoint", weights, "--out", model),
+        ("evaluate", "--data", data, "--artefact", model, "--checkpoint", weights)
+        + ("--report", report),
+    ):
+        ended = skylane(*command)
+        assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "report" / "report.html").exists()
+    assert "JPEG quality 30" in ended.stdout
+
+
+def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    ended = skylane("train", "--out", str(out), SKYLANE_HOME=str(tmp_path / "home"), **NOWHERE)
+    assert ended.returncode == 1
+    assert "Give a copy: --data DIR_OR_ZIP" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("train", "--out", "{tmp}/run", "--data", "{tmp}"), "no <Class>/<name>.jpg"),
+        (("train", "--out", "{tmp}/run", "--data", "{text}"), "neither a folder nor a zip"),
+        (("train", "--out", "{tmp}/run", "--set", "peek_lr=1"), "is not NAME=VALUE of one of"),
+        (("train", "--out", "{tmp}/run", "--data", "{tmp}", "--set", "batch=0"), "greater than 0"),
+        (("export", "--checkpoint", "{text}", "--out", "{tmp}/m.zip"), "not a safetensors file"),
+        (("export", "--checkpoint", "{text}", "--arch", "vgg11", "--out", "x"), "belong together"),
+        (("evaluate", "--data", "{tmp}"), "Give --artefact, --checkpoint or both"),
+        (("evaluate", "--data", "{tmp}", "--artefact", "{text}"), "is not a model artefact"),
+        (("evaluate", "--data", "{other}", "--artefact", "{served}"), "has classes Cat; the model"),
+    ],
+)
+def test_what_is_wrong_is_told_without_a_traceback(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, tile: bytes
+) -> None:
+    text = tmp_path / "text.safetensors"
+    text.write_text("not what it should be")
+    cats = tmp_path / "other" / "Cat"
+    cats.mkdir(parents=True)
+    (cats / "tom.jpg").write_bytes(tile)
+    places = {
+        "tmp": tmp_path / "nothing",
+        "text": text,
+        "other": cats.parent,
+        "served": Settings().artefact,
+    }
+    places["tmp"].mkdir()
+    ended = skylane(*(argument.format(**places) for argument in arguments))
+    assert ended.returncode in (1, 2)
+    assert told in ended.stderr
+    assert "Traceback" not in ended.stderr

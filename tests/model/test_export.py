@@ -1,0 +1,205 @@
+"""What is exported is what was trained, whatever net it is; and what is worse is not written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
+
+from model.artefact import Artefact, labels_of  # noqa: E402
+from model.data import Dataset, load  # noqa: E402
+from model.errors import CheckpointError, ConfigError, DataError, ParityError  # noqa: E402
+from model.evaluation.evaluate import INT8, OPENVINO, TORCH, evaluate  # noqa: E402
+from model.predictor import Predictor  # noqa: E402
+from model.reference import checkpoint  # noqa: E402
+from model.reference.architecture import build  # noqa: E402
+from model.reference.checkpoint import About  # noqa: E402
+from model.reference.predictor import TorchPredictor  # noqa: E402
+from model.serving import open_predictor  # noqa: E402
+from model.training import export as exporting  # noqa: E402
+from model.training.export import export  # noqa: E402
+from model.training.train import train  # noqa: E402
+from tests.cli.command import skylane  # noqa: E402
+from tests.model.nets import TINY, make_data  # noqa: E402
+
+OTHER_LABELS = ["River", "Forest", "SeaLake", "Pasture"]  # neither ten nor in order
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, tiles: list[Path]) -> Path:
+    return make_data(tmp_path_factory.mktemp("data"), tiles)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    return train(data, tmp_path_factory.mktemp("trained"), TINY)
+
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory: pytest.TempPathFactory, weights: Path, data: Path) -> Path:
+    out = tmp_path_factory.mktemp("export") / "little.zip"
+    net, about = checkpoint.read(weights)
+    export(net, about, load(data), out, "little")
+    return out
+
+
+@pytest.fixture(scope="module")
+def dataset(data: Path) -> Dataset:
+    return load(data)
+
+
+def test_the_exported_model_is_the_trained_one(
+    artefact: Path, weights: Path, dataset: Dataset
+) -> None:
+    pixels = dataset.splits["train"].pixels
+    opened = Artefact.open(artefact)
+    temperature = opened.manifest["temperature"]
+    reference = TorchPredictor.open(weights, temperature).predict(pixels)
+    served = Predictor(opened).predict(pixels)
+    assert served.sum(axis=1) == pytest.approx(1, abs=1e-3)
+    assert np.abs(served - reference).mean() < 0.02  # INT8 against fp32
+    assert opened.labels == dataset.labels
+
+
+def test_the_artefact_says_what_it_was_made_from_and_how_good_it_is(
+    artefact: Path, weights: Path, dataset: Dataset
+) -> None:
+    card = Artefact.open(artefact).manifest
+    assert card["data"]["split_digest"] == dataset.split_digest
+    assert card["recipe"]["batch"] == TINY.batch
+    for form in (INT8, OPENVINO, TORCH):
+        assert card["measured"][form]["tiles"] == len(dataset.splits["test"])
+    assert card["measured"]["split"] == "test"
+
+
+def test_all_forms_of_a_model_are_measured_side_by_side(
+    artefact: Path, weights: Path, data: Path
+) -> None:
+    found = evaluate(data, artefact=artefact, checkpoint=weights, split="train")
+    assert list(found.forms) == [INT8, OPENVINO, TORCH]
+    # In float32 the two runtimes agree to rounding.
+    assert found.forms[OPENVINO].log_loss == pytest.approx(found.forms[TORCH].log_loss, rel=1e-3)
+
+
+def test_the_exported_model_takes_any_number_of_tiles(artefact: Path, dataset: Dataset) -> None:
+    predictor = Predictor(Artefact.open(artefact))
+    pixels = dataset.splits["train"].pixels
+    whole = predictor.predict(pixels)
+    for n in (1, 3, 9, 31, len(pixels)):
+        assert predictor.predict(pixels[:n]) == pytest.approx(whole[:n], abs=0.02)
+
+
+def test_a_model_that_quantising_ruins_is_not_written(
+    weights: Path, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "model.zip"
+    net, about = checkpoint.read(weights)
+    with monkeypatch.context() as patched:
+        patched.setattr(exporting, "MAX_LOSS", -1.0)  # nothing is that good
+        with pytest.raises(ParityError, match="points are lost"):
+            export(net, about, dataset, out, "ruined")
+    assert not out.exists()
+
+
+def test_a_split_without_tiles_is_told(weights: Path, tiles: list[Path], tmp_path: Path) -> None:
+    few = load(make_data(tmp_path, tiles, n=3), labels=checkpoint.read(weights)[1].labels)
+    with pytest.raises(DataError, match="split has no tiles"):
+        export(*checkpoint.read(weights), few, tmp_path / "model.zip", "few")
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a ResNet18 for other labels, as someone else would have saved it."""
+    torch.manual_seed(3)
+    path = tmp_path_factory.mktemp("foreign") / "resnet18.pt"
+    torch.save(build("resnet18", len(OTHER_LABELS)).state_dict(), path)
+    return path
+
+
+def test_any_torchvision_classifier_becomes_servable(
+    foreign: Path, tiles: list[Path], tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(OTHER_LABELS) + "\n")
+    mine = [tile for tile in tiles if tile.parent.name in OTHER_LABELS]
+    data = make_data(tmp_path / "data", mine, n=40)
+    out = tmp_path / "mine.zip"
+    ended = skylane(
+        *("export", "--checkpoint", str(foreign), "--arch", "resnet18", "--labels", str(labels)),
+        *("--tile-px", "96", "--data", str(data), "--out", str(out)),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "OpenVINO INT8" in ended.stdout
+
+    predictor = open_predictor(out)
+    assert (predictor.labels, predictor.tile_px) == (OTHER_LABELS, 96)
+    assert predictor.version.startswith("mine-")
+    net = build("resnet18", len(OTHER_LABELS))
+    net.load_state_dict(torch.load(foreign, weights_only=True))
+    pixels = load(data, tile_px=96, labels=OTHER_LABELS).splits["train"].pixels
+    from model.reference.architecture import Servable
+
+    temperature = Artefact.open(out).manifest["temperature"]
+    reference = TorchPredictor(Servable(net, 96, temperature), OTHER_LABELS, "reference", 96)
+    assert np.abs(predictor.predict(pixels) - reference.predict(pixels)).mean() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("about", "told"),
+    [
+        (About("resnet81", OTHER_LABELS), "near it: resnet18"),
+        (About("resnet34", OTHER_LABELS), "does not fit"),
+        (About("resnet18", [*OTHER_LABELS, "Industrial"]), "size mismatch for fc"),
+    ],
+)
+def test_a_foreign_checkpoint_that_does_not_fit_is_told(
+    foreign: Path, about: About, told: str
+) -> None:
+    with pytest.raises((CheckpointError, ConfigError), match=told):
+        checkpoint.read_foreign(foreign, about)
+
+
+def test_a_pickle_runs_no_code(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self):  # type: ignore[no-untyped-def]
+            return Path.touch, (tmp_path / "was_run",)
+
+    path = tmp_path / "evil.pt"
+    torch.save({"weight": Evil()}, path)
+    with pytest.raises(CheckpointError, match="not a state dict"):
+        checkpoint.read_foreign(path, About("resnet18", OTHER_LABELS))
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_a_checkpoint_serves_as_well_through_torch(weights: Path, dataset: Dataset) -> None:
+    predictor = open_predictor(weights)
+    predictor.warm_up()
+    assert predictor.labels == labels_of(weights) == dataset.labels
+    assert predictor.predict(dataset.splits["test"].pixels).shape == (
+        len(dataset.splits["test"]),
+        10,
+    )
+
+
+def test_weights_take_half_the_bytes_and_lose_next_to_nothing(
+    tmp_path: Path, dataset: Dataset
+) -> None:
+    torch.manual_seed(0)
+    net = build("resnet18", 10).eval()
+    path = tmp_path / "net.safetensors"
+    checkpoint.write(path, net, About("resnet18", dataset.labels))
+    read, _ = checkpoint.read(path)
+    images = torch.rand(4, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.allclose(net(images), read(images), rtol=0.01, atol=0.01)
+    full = sum(tensor.numel() * 4 for tensor in net.state_dict().values())
+    assert path.stat().st_size < 0.52 * full
+
+
+def test_a_teacher_starts_from_its_packages_weights() -> None:
+    net = build("efficientnet_lite0", 10, imagenet=True).eval()
+    with torch.inference_mode():
+        assert net(torch.rand(2, 3, 64, 64)).shape == (2, 10)
