@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,18 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.client import Answer, Request, multipart, send_all
+from bench.raw import TILES, raw_throughput
 from bench.stack import Running, running_stack
-from model.artefact import Artefact
-from model.images import decode
-from model.predictor import Predictor
-from settings import ROOT, Settings
 
-TILES = ROOT / "tests" / "data" / "eurosat"
 IMAGES = 2_000  # of each kind and round
 SINGLE_CONNECTIONS = 32
 BATCH_FILES, BATCH_CONNECTIONS = 100, 4
 IDLE_UPLOADS, IDLE_PAUSE_S = 300, 0.02
-RAW_BATCH, RAW_S = 32, 2.0
 
 
 @dataclass
@@ -114,41 +108,6 @@ def measure(kind: str, stack: Running, requests: list[Request], connections: int
             part: (cpu_after[part] - cpu_before[part]) / images * 1000 for part in cpu_before
         },
     )
-
-
-def raw_throughput() -> float:
-    """Return images/s of the predictor alone: decoded tiles, batches of 32, all streams."""
-    streams = Settings().worker_streams
-    predictor = _predictor(streams)
-    paths = sorted(TILES.glob("*/*.jpg"))[:RAW_BATCH]
-    pixels = np.stack([decode(path.read_bytes()) for path in paths])
-    counts = [0] * streams
-    stop = threading.Event()
-
-    def work(number: int) -> None:
-        while not stop.is_set():
-            predictor.predict(pixels)
-            counts[number] += len(pixels)
-
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(streams)]
-    started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    time.sleep(RAW_S)
-    stop.set()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / (time.perf_counter() - started)
-
-
-_predictors: dict[int, Predictor] = {}
-
-
-def _predictor(streams: int) -> Predictor:
-    if streams not in _predictors:
-        made = Predictor(Artefact.open(Settings().artefact), streams=streams)
-        _predictors[streams] = made
-    return _predictors[streams]
 
 
 def idle_latency(stack: Running, requests: list[Request]) -> dict[str, dict[str, float]]:

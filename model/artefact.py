@@ -85,9 +85,11 @@ def write(path: Path, graph: bytes, weights: bytes, card: dict[str, Any]) -> Art
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     manifest = json.dumps({**card, "members": digests}, indent=2)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         for name, data in {MANIFEST: manifest.encode(), **members}.items():
-            archive.writestr(zipfile.ZipInfo(name, FIXED_TIME), data, zipfile.ZIP_DEFLATED)
+            # INT8 weights hardly shrink, and inflating them would slow down every start.
+            how = zipfile.ZIP_STORED if name == WEIGHTS else zipfile.ZIP_DEFLATED
+            archive.writestr(zipfile.ZipInfo(name, FIXED_TIME), data, how)
     return Artefact.open(path)
 
 

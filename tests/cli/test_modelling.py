@@ -21,12 +21,12 @@ def test_a_model_goes_from_tiles_to_predictions_by_commands_alone(
     data = str(make_data(tmp_path / "data", tiles))
     run, model, report = (str(tmp_path / name) for name in ("run", "model.zip", "report"))
     weights = f"{run}/weights.safetensors"
+    both = ("--artefact", model, "--checkpoint", weights)
     little = ("--set", "arch=resnet18", "--set", "stages=[[1, 32]]", "--set", "batch=16")
     for command in (
         ("train", "--data", data, "--out", run, *little),
         ("export", "--data", data, "--checkpoint", weights, "--out", model),
-        ("evaluate", "--data", data, "--artefact", model, "--checkpoint", weights)
-        + ("--report", report),
+        ("evaluate", "--data", data, *both, "--report", report),
     ):
         ended = skylane(*command)
         assert ended.returncode == 0, ended.stderr

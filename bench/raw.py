@@ -1,0 +1,51 @@
+"""The predictor alone, on decoded tiles: what the rest is measured against."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import cache
+
+import numpy as np
+
+from model.images import Pixels, decode
+from model.serving import Predicts, open_predictor
+from settings import ROOT, Settings
+
+TILES = ROOT / "tests" / "data" / "eurosat"
+RAW_BATCH, RAW_S = 32, 2.0
+
+
+def raw_throughput(seconds: float = RAW_S) -> float:
+    """Return images/s of the predictor: batches of 32, on as many streams as a worker has."""
+    streams = Settings().worker_streams
+    predictor = _predictor(streams)
+    pixels = _pixels(predictor.tile_px)
+    counts = [0] * streams
+    stop = threading.Event()
+
+    def work(number: int) -> None:
+        while not stop.is_set():
+            predictor.predict(pixels)
+            counts[number] += len(pixels)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(streams)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / (time.perf_counter() - started)
+
+
+@cache
+def _predictor(streams: int) -> Predicts:
+    return open_predictor(Settings().artefact, streams=streams)
+
+
+@cache
+def _pixels(side_px: int) -> Pixels:
+    paths = sorted(TILES.glob("*/*.jpg"))[:RAW_BATCH]
+    return np.stack([decode(path.read_bytes(), side_px=side_px) for path in paths])
