@@ -37,7 +37,8 @@ def draw(findings: Findings, folder: Path) -> list[str]:
     return list(drawn)
 
 
-def _axes(figure: Figure, *place: int) -> Axes:
+def axes_of(figure: Figure, *place: int) -> Axes:
+    """Add a plain subplot: no frame, faint ticks."""
     axes: Axes = figure.add_subplot(*place)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GRID)
@@ -49,7 +50,7 @@ def _axes(figure: Figure, *place: int) -> Axes:
 def _classes(served: Evaluation) -> Figure:
     names = sorted(served.classes, key=lambda name: served.classes[name].f1)
     figure = Figure(figsize=(7, 0.42 * len(names) + 1.2))
-    axes = _axes(figure, 1, 1, 1)
+    axes = axes_of(figure, 1, 1, 1)
     places = np.arange(len(names))
     figures = [served.classes[name] for name in names]
     precisions = [one.precision if one.precision is not None else np.nan for one in figures]
@@ -73,7 +74,7 @@ def _confusion(findings: Findings) -> Figure:
     # What is right is most of it, and would leave no colour for what is wrong.
     wrong = np.where(np.eye(len(labels), dtype=bool), 0, counts)
     figure = Figure(figsize=(0.62 * len(labels) + 1.8, 0.56 * len(labels) + 1.4))
-    axes = _axes(figure, 1, 1, 1)
+    axes = axes_of(figure, 1, 1, 1)
     axes.imshow(wrong, cmap=MISTAKEN, vmin=0, vmax=max(1, wrong.max()))
     for (row, column), n in np.ndenumerate(counts):
         if n:
@@ -90,7 +91,7 @@ def _confusion(findings: Findings) -> Figure:
 def _reliability(findings: Findings) -> Figure:
     figure = Figure(figsize=(3.3 * len(findings.forms) + 0.4, 3.3))
     for number, (form, found) in enumerate(findings.forms.items(), 1):
-        axes = _axes(figure, 1, len(findings.forms), number)
+        axes = axes_of(figure, 1, len(findings.forms), number)
         axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=":")
         confidences = [one.confidence for one in found.reliability]
         accuracies = [one.accuracy for one in found.reliability]
@@ -109,7 +110,7 @@ def _reliability(findings: Findings) -> Figure:
 def _shifts(findings: Findings) -> Figure:
     rows = {"as they are": findings.served, **findings.shifts}
     figure = Figure(figsize=(7, 0.42 * len(rows) + 0.8))
-    axes = _axes(figure, 1, 1, 1)
+    axes = axes_of(figure, 1, 1, 1)
     places = np.arange(len(rows))[::-1]
     for place, (name, found) in zip(places, rows.items(), strict=True):
         low, high = found.interval
@@ -129,7 +130,7 @@ def _mistakes(findings: Findings) -> Figure:
     lines = -(-len(findings.mistakes) // SHEET_COLUMNS)
     figure = Figure(figsize=(1.75 * SHEET_COLUMNS, 2.3 * lines))
     for number, mistake in enumerate(findings.mistakes, 1):
-        axes = _axes(figure, lines, SHEET_COLUMNS, number)
+        axes = axes_of(figure, lines, SHEET_COLUMNS, number)
         axes.imshow(mistake.pixels, interpolation="nearest")
         axes.set_xticks([])
         axes.set_yticks([])

@@ -34,6 +34,7 @@ class About:
     net_px: int = TILE_PX  # side that the net sees them at
     recipe: dict[str, Any] = field(default_factory=dict)  # the configuration it was trained by
     data: dict[str, Any] = field(default_factory=dict)  # digests of the data and of its split
+    made: dict[str, Any] = field(default_factory=dict)  # on what, by which torch, in what time
 
 
 def write(path: Path, net: nn.Module, about: About) -> None:

@@ -80,6 +80,7 @@ def export(
     card |= {
         "temperature": temperature,
         "data": dataset.about(),
+        "made": about.made,
         "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},
         "measured": {
             "split": "test",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def logs(folder: Path, epochs_done: int) -> Iterator[Log]:
 
     def log(epoch: int, figures: dict[str, float]) -> None:
         rows.append({"epoch": epoch, **figures})
-        _write(path, rows)
+        write_rows(path, rows)
         for name, figure in figures.items():
             writer.add_scalar(name, figure, epoch)
         writer.flush()
@@ -46,7 +46,9 @@ def _rows(path: Path) -> list[dict[str, object]]:
         return list(csv.DictReader(file))
 
 
-def _write(path: Path, rows: list[dict[str, object]]) -> None:
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
+    """Write rows of like keys as CSV, all or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))

@@ -144,6 +144,12 @@ def train(data: Path, out: Path, config: Config) -> Path:
         net_px=sides_px[-1],
         recipe=asdict(config),
         data=dataset.about(),
+        made={
+            "device": torch.cuda.get_device_name() if device == "cuda" else _processor(),
+            "precision": "bf16" if bf16 else "fp32",
+            "torch": torch.__version__,
+            "elapsed_s": round(state.elapsed_s),
+        },
     )
     checkpoint.write(out / WEIGHTS, state.average, about)
     return out / WEIGHTS
@@ -171,6 +177,11 @@ def validate(net: nn.Module, tiles: Tiles, side_px: int, batch: int = 256) -> tu
         right += (logits.argmax(1) == classes).sum().item()
         loss += F.cross_entropy(logits, classes, reduction="sum").item()
     return right / len(tiles), loss / len(tiles)
+
+
+def _processor() -> str:
+    can = torch.cpu.get_capabilities()
+    return f"{torch.get_num_threads()} cores, {can.get('cpu_name', can['architecture'])}"
 
 
 def _precision(config: Config, device: str) -> str:

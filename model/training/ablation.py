@@ -1,0 +1,112 @@
+"""What helps and what does not: the same short schedule with one thing changed at a time.
+
+    python -m model.training.ablation --data eurosat.zip --out ablation --seeds 3
+
+Each variant is trained with each seed and judged on the validation split, as it is and under
+shift; the test split has no part in choices. A variant that was trained before is not trained
+again, so a killed run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+from model.data import Dataset, load
+from model.evaluation.metrics import evaluation
+from model.evaluation.shifts import SHIFTS
+from model.reference.predictor import TorchPredictor
+from model.training.config import Config, configure
+from model.training.progress import write_rows
+from model.training.train import WEIGHTS, train
+
+# Without `name`, what the recipe has; with, what it has not. Each is one change.
+VARIANTS: dict[str, dict[str, object]] = {
+    "the recipe": {},
+    "without colour": {"brightness": 0.0, "contrast": 0.0},
+    "without softening": {"soften": 0.0},
+    "without JPEG": {"jpeg": 0.0},
+    "without shifts": {"shift_px": 0},
+    "without label smoothing": {"label_smoothing": 0.0},
+    "without averaging": {"ema_decay": 0.0},
+    "with mixup 0.2": {"mixup": 0.2},
+    "with CutMix 0.5": {"cutmix": 0.5},
+    "without a teacher": {"teacher": ""},
+}
+TABLE = "ablation.csv"
+
+
+def main() -> None:
+    """Run what is missing and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--set", dest="assignments", action="append", default=[])
+    chosen = parser.parse_args()
+    rows = ablate(
+        chosen.data, chosen.out, configure(chosen.assignments), chosen.only, range(chosen.seeds)
+    )
+    for variant, accuracy, spread, shifted in summary(rows):
+        print(f"{variant:<24} {accuracy:.2%} ± {spread:.2%}, under shift {shifted:.2%}")
+
+
+def ablate(
+    data: Path, out: Path, base: Config, variants: list[str], seeds: range
+) -> list[dict[str, str]]:
+    """Train and judge every variant with every seed; return and write a row for each.
+
+    A row has ``variant``, ``seed``, ``validation_accuracy`` and the accuracy under each shift.
+    A variant that changes nothing of ``base`` (a teacher it has not) is left out.
+    """
+    dataset = load(data, tile_px=base.tile_px)
+    table = out / TABLE
+    rows = list(csv.DictReader(table.open(newline=""))) if table.exists() else []
+    done = {(row["variant"], row["seed"]) for row in rows}
+    for seed in seeds:
+        for variant in variants:
+            config = replace(base, seed=seed, **VARIANTS[variant])  # type: ignore[arg-type]
+            same = bool(VARIANTS[variant]) and config == replace(base, seed=seed)
+            if same or (variant, str(seed)) in done:
+                continue
+            weights = out / f"{variant.replace(' ', '-')}-{seed}" / WEIGHTS
+            if not weights.exists():
+                train(data, weights.parent, config)
+            rows.append({"variant": variant, "seed": str(seed), **judge(weights, dataset)})
+            write_rows(table, rows)
+    return rows
+
+
+def judge(weights: Path, dataset: Dataset) -> dict[str, str]:
+    """Return the accuracy on the validation split, as it is and under each shift."""
+    predictor = TorchPredictor.open(weights)
+    tiles = dataset.splits["validation"]
+    seen = {"validation_accuracy": tiles.pixels}
+    seen |= {name: shift(tiles.pixels) for name, shift in SHIFTS.items()}
+    return {
+        name: str(evaluation(predictor.predict(pixels), tiles.classes, dataset.labels).accuracy)
+        for name, pixels in seen.items()
+    }
+
+
+def summary(rows: list[dict[str, str]]) -> list[tuple[str, float, float, float]]:
+    """Return for each variant its mean accuracy, its spread, and the mean of all shifts.
+
+    The spread is the standard deviation over seeds; 0 where there is one.
+    """
+    found = []
+    for variant in dict.fromkeys(row["variant"] for row in rows):
+        own = [row for row in rows if row["variant"] == variant]
+        accuracies = [float(row["validation_accuracy"]) for row in own]
+        shifted = [float(row[name]) for row in own for name in SHIFTS]
+        spread = statistics.stdev(accuracies) if len(own) > 1 else 0.0
+        found.append((variant, statistics.mean(accuracies), spread, statistics.mean(shifted)))
+    return found
+
+
+if __name__ == "__main__":
+    main()

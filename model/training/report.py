@@ -1,0 +1,139 @@
+"""The training report: what was done, and what came of it, from the files that it left.
+
+    python -m model.training.report --run run --evaluation report --ablation ablation \\
+      --out model/report
+
+Reads what `skylane train`, `skylane evaluate --report` and `model.training.ablation` wrote.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from model.evaluation.plots import DPI, FAINT, SERVED, STYLE, WRONG, axes_of
+from model.reference.checkpoint import About
+from model.reference.checkpoint import load as load_checkpoint
+from model.training.ablation import TABLE, summary
+from model.training.progress import METRICS
+from model.training.train import WEIGHTS
+
+CURVES, PAGE = "curves.png", "README.md"
+Rows = list[dict[str, str]]
+
+
+def main() -> None:
+    """Write the report."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=Path, required=True, help="of the full schedule")
+    parser.add_argument("--evaluation", type=Path, required=True)
+    parser.add_argument("--ablation", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    chosen = parser.parse_args()
+    print(f"wrote {write(chosen.run, chosen.evaluation, chosen.ablation, chosen.out)}")
+
+
+def write(run: Path, evaluation: Path, ablation: Path | None, out: Path) -> Path:
+    """Write ``README.md`` and ``curves.png`` into ``out`` and return the page's path."""
+    out.mkdir(parents=True, exist_ok=True)
+    _, metadata = load_checkpoint(run / WEIGHTS)
+    epochs = _read(run / METRICS)
+    found = json.loads((evaluation / "metrics.json").read_text())
+    _curves(epochs).savefig(out / CURVES, dpi=DPI, facecolor="white", bbox_inches="tight")
+    parts = [
+        "# How the model was trained\n\n"
+        "Written by `python -m model.training.report` from what the commands left.",
+        _made(About(**metadata), epochs),
+        f"![Curves]({CURVES})",
+        _measured(found),
+    ]
+    if ablation:
+        parts.append(_ablation(_read(ablation / TABLE)))
+    page = out / PAGE
+    page.write_text("\n\n".join(parts) + "\n")
+    return page
+
+
+def _made(about: About, epochs: Rows) -> str:
+    stages = ", ".join(f"{n} at {side_px} px" for n, side_px in about.recipe["stages"])
+    rows = {
+        "architecture": about.arch,
+        "epochs": f"{len(epochs)}: {stages}",
+        "on": f"{about.made['device']}, {about.made['precision']}, torch {about.made['torch']}",
+        "time": f"{about.made['elapsed_s'] / 60:.0f} minutes",
+        "tiles": ", ".join(f"{n:,} {split}" for split, n in about.data["tiles"].items()),
+        "data": f"`{about.data['digest']}`",
+        "split": f"`{about.data['split_digest']}`",
+    }
+    recipe = {name: value for name, value in about.recipe.items() if name not in ("arch", "stages")}
+    values = ", ".join(f"`{name}={value}`" for name, value in recipe.items())
+    return "## What was done\n\n" + _table(("", ""), rows.items()) + f"\n\nRecipe: {values}"
+
+
+def _measured(found: dict[str, Any]) -> str:
+    lines = [
+        (name, f"{one['accuracy']:.2%}", "{:.2%} to {:.2%}".format(*one["interval"]), one["ece"])
+        for name, one in {**found["forms"], **found["shifts"]}.items()
+    ]
+    return (
+        f"## What came of it\n\nOn the {found['split']} split, which had no part in any choice.\n\n"
+        + _table(
+            ("", "accuracy", "95 % interval", "ECE"),
+            [(*line[:3], f"{line[3]:.4f}") for line in lines],
+        )
+    )
+
+
+def _ablation(rows: Rows) -> str:
+    seeds = len({row["seed"] for row in rows})
+    return (
+        f"## What helped\n\nA short schedule, {seeds} seeds, one thing changed at a time; on the"
+        " validation split. The spread is the standard deviation over seeds.\n\n"
+        + _table(
+            ("", "accuracy", "spread", "mean under shift"),
+            [
+                (variant, f"{accuracy:.2%}", f"{spread:.2%}", f"{shifted:.2%}")
+                for variant, accuracy, spread, shifted in summary(rows)
+            ],
+        )
+    )
+
+
+def _table(head: tuple[str, ...], rows: Any) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def _curves(epochs: Rows) -> Figure:
+    figure = Figure(figsize=(8.5, 3))
+    numbers = [int(row["epoch"]) for row in epochs]
+    left, right = axes_of(figure, 1, 2, 1), axes_of(figure, 1, 2, 2)
+    left.plot(numbers, [float(row["loss"]) for row in epochs], color=FAINT, label="training")
+    validation = [float(row["validation_loss"]) for row in epochs]
+    left.plot(numbers, validation, color=SERVED, label="validation")
+    left.set_title("cross entropy", loc="left", **STYLE)
+    left.legend(frameon=False, fontsize=8)
+    wrong = [1 - float(row["validation_accuracy"]) for row in epochs]
+    right.plot(numbers, wrong, color=WRONG)
+    right.set_yscale("log")
+    right.set_title("validation tiles wrong", loc="left", **STYLE)
+    right.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
+    right.yaxis.set_minor_formatter(lambda value, _: "")
+    for axes in (left, right):
+        axes.set_xlabel("epoch", **STYLE)
+        axes.grid(color="#e5e7eb")
+    return figure
+
+
+def _read(path: Path) -> Rows:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""Variants are trained once each, and told apart by what they were."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
+
+from PIL import Image
+
+from model.data import load
+from model.evaluation import report as reports
+from model.evaluation.evaluate import TORCH, evaluate
+from model.evaluation.shifts import SHIFTS
+from model.training import ablation
+from model.training.ablation import ablate, summary
+from model.training.report import write
+from model.training.train import WEIGHTS, train
+from tests.model.nets import TINY, make_data
+
+
+def test_an_ablation_goes_on_where_it_was_and_leaves_out_what_changes_nothing(
+    tmp_path: Path, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
+    base = replace(TINY, stages=((1, 32),), batch=32)
+    variants = ["the recipe", "without JPEG", "without a teacher"]
+    first = ablate(data, out, base, variants[:1], range(2))
+    trained: list[Path] = []
+
+    def counted(data: Path, out: Path, config):  # type: ignore[no-untyped-def]
+        trained.append(out)
+        return train(data, out, config)
+
+    monkeypatch.setattr(ablation, "train", counted)
+    rows = ablate(data, out, base, variants, range(2))
+
+    assert rows[:2] == first
+    assert [(row["variant"], row["seed"]) for row in rows] == [
+        ("the recipe", "0"),
+        ("the recipe", "1"),
+        ("without JPEG", "0"),
+        ("without JPEG", "1"),
+    ]
+    assert [path.name for path in trained] == ["without-JPEG-0", "without-JPEG-1"]
+    assert list(csv.DictReader((out / "ablation.csv").open())) == rows
+    assert set(SHIFTS) <= set(rows[0])
+
+
+def test_the_summary_is_the_mean_over_seeds() -> None:
+    shifts = dict.fromkeys(SHIFTS, "0.5")
+    rows = [
+        {"variant": "a", "seed": str(seed), "validation_accuracy": accuracy, **shifts}
+        for seed, accuracy in enumerate(("0.9", "0.8"))
+    ]
+    [(variant, accuracy, spread, shifted)] = summary(rows)
+    assert variant == "a"
+    assert (accuracy, shifted) == pytest.approx((0.85, 0.5))
+    assert spread == pytest.approx(0.0707, abs=1e-4)
+
+
+def test_the_training_report_is_written_from_what_the_commands_left(
+    tmp_path: Path, tiles: list[Path]
+) -> None:
+    data = make_data(tmp_path / "data", tiles)
+    base = replace(TINY, stages=((1, 32), (1, 48)), batch=32)
+    ablate(data, tmp_path / "ablation", base, ["the recipe"], range(2))
+    run = tmp_path / "ablation" / "the-recipe-0"
+    found = evaluate(data, checkpoint=run / WEIGHTS, shifted=True)
+    reports.write(found, tmp_path / "evaluation")
+
+    page = write(run, tmp_path / "evaluation", tmp_path / "ablation", tmp_path / "report")
+
+    told = page.read_text()
+    assert "| epochs | 2: 1 at 32 px, 1 at 48 px |" in told
+    assert f"| torch fp32 | {found.forms[TORCH].accuracy:.2%} |" in told
+    assert "2 seeds" in told
+    assert f"`{load(data).split_digest}`" in told
+    with Image.open(page.parent / "curves.png") as picture:
+        assert picture.width > 500
