@@ -81,6 +81,13 @@ def teach(checkpoints: tuple[Path, ...], data: Path | None, out: Path) -> None:
 @click.option("--arch", help="Of a checkpoint that does not say: its name in torchvision.")
 @click.option("--labels", type=FILE, help="Likewise: its classes, one a line, in their order.")
 @click.option("--tile-px", type=click.IntRange(8), help="Likewise: the side of what it takes.")
+@click.option(
+    "--precision",
+    type=click.Choice(["int8", "fp16"]),
+    default="int8",
+    show_default=True,
+    help="fp16 is for nets that INT8 harms: larger, slower, exact.",
+)
 @click.option("--name", help="What rows will call the model. Default: the name of --out.")
 def export(
     checkpoint: Path,
@@ -89,9 +96,12 @@ def export(
     arch: str | None,
     labels: Path | None,
     tile_px: int | None,
+    precision: str,
     name: str | None,
 ) -> None:
     """Turn a checkpoint into the artefact that is served: INT8, calibrated, checked.
+
+    Nothing is written if more than 0.2 points of accuracy would be lost.
 
     A checkpoint that does not come from `skylane train` is a state dict (.safetensors, or
     .pt as torch.save writes it) of any of torchvision's classifiers.
@@ -112,7 +122,7 @@ def export(
         else:
             net, about = read(checkpoint)
         dataset = load(data or _eurosat(), tile_px=about.tile_px, labels=about.labels)
-        _, measured = run(net, about, dataset, out, name or out.stem)
+        _, measured = run(net, about, dataset, out, name or out.stem, precision.upper())
     for form, found in measured.items():
         click.echo(f"{form:<14} {found.accuracy:.2%} right, ECE {found.ece:.4f}")
     click.echo(f"wrote {out}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from model.predictor import Predictor, Probabilities
 from model.serving import Predicts
 
 MISTAKES = 24  # that are kept to be shown, the most confident first
-INT8, OPENVINO, TORCH = "OpenVINO INT8", "OpenVINO fp32", "torch fp32"
+OPENVINO, TORCH = "OpenVINO fp32", "torch fp32"
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Findings:
     labels: list[str]
     split: str
     data: dict[str, object]  # digests and sizes
-    forms: dict[str, Evaluation]  # by form: INT8, OPENVINO, TORCH, the served one first
+    forms: dict[str, Evaluation]  # by form: what is served first, then OPENVINO, TORCH
     shifts: dict[str, Evaluation]  # of the first form, by shift; empty if not asked for
     mistakes: list[Mistake]  # of the first form
 
@@ -91,13 +92,18 @@ def evaluate(
         )
 
 
+def form_of(card: dict[str, Any]) -> str:
+    """Return what an artefact's model is called among its forms: "OpenVINO INT8", say."""
+    return f"OpenVINO {card.get('precision', 'INT8')}"
+
+
 def _forms(artefact: Path | None, checkpoint: Path | None, folder: Path) -> dict[str, Predicts]:
     forms: dict[str, Predicts] = {}
     temperature = 1.0
     if artefact:
         opened = Artefact.open(artefact)
         temperature = float(opened.manifest.get("temperature", 1.0))
-        forms[INT8] = Predictor(opened)
+        forms[form_of(opened.manifest)] = Predictor(opened)
     if checkpoint:
         # What serving needs has no torch in it; this does.
         from model.reference.architecture import Servable

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import nncf
 import numpy as np
@@ -21,6 +22,7 @@ from model.artefact import Artefact
 from model.data import Dataset, Tiles
 from model.errors import DataError, ParityError
 from model.evaluation.calibration import fit_temperature
+from model.evaluation.evaluate import OPENVINO, TORCH, form_of
 from model.evaluation.metrics import Evaluation, evaluation
 from model.predictor import Predictor
 from model.reference.architecture import Servable
@@ -35,17 +37,23 @@ MAX_LOSS = 0.002  # of accuracy on the test split, by quantising: 0.2 points
 
 
 def export(
-    net: nn.Module, about: About, dataset: Dataset, out: Path, name: str
+    net: nn.Module,
+    about: About,
+    dataset: Dataset,
+    out: Path,
+    name: str,
+    precision: str = "INT8",
 ) -> tuple[Artefact, dict[str, Evaluation]]:
     """Quantise ``net``, compare with torch on the test split, and write the artefact.
 
+    ``precision`` "FP16" only stores the weights as float16, for nets that INT8 harms.
     ``dataset`` is numbered by the checkpoint's labels. Temperature is fitted on the
     validation split, quantisation on training tiles; the test split is looked at last, and
     decides nothing but whether the file is written. Returns the artefact and what was
     measured of each form of the model.
 
     Raises:
-        ParityError: INT8 loses more than 0.2 points against torch in float32.
+        ParityError: the artefact would lose more than 0.2 points against torch in float32.
         DataError: a split is empty.
     """
     for split, tiles in dataset.splits.items():
@@ -58,24 +66,31 @@ def export(
 
     servable = Servable(net, about.net_px, temperature).eval()
     fp32 = convert(servable, about.tile_px)
-    int8 = _quantised(fp32, dataset.splits["train"])
-    card = {"name": name, "labels": about.labels, "tile_px": about.tile_px}
+    served = _quantised(fp32, dataset.splits["train"]) if precision == "INT8" else fp32
+    card: dict[str, Any] = {
+        "name": name,
+        "labels": about.labels,
+        "tile_px": about.tile_px,
+        "precision": precision,
+    }
+    form = form_of(card)
     with tempfile.TemporaryDirectory() as folder:
         predictors: dict[str, Predicts] = {
-            "torch fp32": TorchPredictor(servable, about.labels, "torch", about.tile_px),
-            "OpenVINO fp32": openvino_fp32(fp32, card, Path(folder)),
-            "OpenVINO INT8": Predictor(write(Path(folder) / "int8.zip", int8, card)),
+            TORCH: TorchPredictor(servable, about.labels, "torch", about.tile_px),
+            OPENVINO: openvino_fp32(fp32, card, Path(folder)),
+            form: Predictor(write(Path(folder) / "served.zip", served, card)),
         }
         test = dataset.splits["test"]
         measured = {
-            form: evaluation(predictor.predict(test.pixels), test.classes, about.labels)
-            for form, predictor in predictors.items()
+            one: evaluation(predictor.predict(test.pixels), test.classes, about.labels)
+            for one, predictor in predictors.items()
         }
-    reference, served = measured["torch fp32"].accuracy, measured["OpenVINO INT8"].accuracy
-    if reference - served > MAX_LOSS:
+    reference, found = measured[TORCH].accuracy, measured[form].accuracy
+    if reference - found > MAX_LOSS:
+        advice = "; --precision fp16 leaves it as exact as it was" if precision == "INT8" else ""
         raise ParityError(
-            f"INT8 gets {served:.2%} of the test split right and torch {reference:.2%}: more than"
-            f" {MAX_LOSS * 100:.1f} points are lost. Nothing was written"
+            f"{form} gets {found:.2%} of the test split right and torch {reference:.2%}: more than"
+            f" {MAX_LOSS * 100:.1f} points are lost. Nothing was written{advice}"
         )
     card |= {
         "temperature": temperature,
@@ -84,10 +99,10 @@ def export(
         "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},
         "measured": {
             "split": "test",
-            **{form: asdict(found) for form, found in measured.items()},
+            **{one: asdict(figures) for one, figures in measured.items()},
         },
     }
-    return write(out, int8, card), measured
+    return write(out, served, card), measured
 
 
 def _quantised(model: ov.Model, training: Tiles) -> ov.Model:

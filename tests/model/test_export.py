@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="pip install -r requirements/train.t
 from model.artefact import Artefact, labels_of  # noqa: E402
 from model.data import Dataset, load  # noqa: E402
 from model.errors import CheckpointError, ConfigError, DataError, ParityError  # noqa: E402
-from model.evaluation.evaluate import INT8, OPENVINO, TORCH, evaluate  # noqa: E402
+from model.evaluation.evaluate import OPENVINO, TORCH, evaluate  # noqa: E402
 from model.predictor import Predictor  # noqa: E402
 from model.reference import checkpoint  # noqa: E402
 from model.reference.architecture import build  # noqa: E402
@@ -25,6 +25,7 @@ from model.training.train import train  # noqa: E402
 from tests.cli.command import skylane  # noqa: E402
 from tests.model.nets import TINY, make_data  # noqa: E402
 
+INT8 = "OpenVINO INT8"
 OTHER_LABELS = ["River", "Forest", "SeaLake", "Pasture"]  # neither ten nor in order
 
 
@@ -99,9 +100,20 @@ def test_a_model_that_quantising_ruins_is_not_written(
     net, about = checkpoint.read(weights)
     with monkeypatch.context() as patched:
         patched.setattr(exporting, "MAX_LOSS", -1.0)  # nothing is that good
-        with pytest.raises(ParityError, match="points are lost"):
+        with pytest.raises(ParityError, match=r"points are lost.*--precision fp16"):
             export(net, about, dataset, out, "ruined")
     assert not out.exists()
+
+
+def test_a_model_that_int8_harms_is_served_in_fp16(
+    weights: Path, dataset: Dataset, tmp_path: Path
+) -> None:
+    net, about = checkpoint.read(weights)
+    made, measured = export(net, about, dataset, tmp_path / "model.zip", "exact", "FP16")
+    assert "OpenVINO FP16" in measured
+    pixels = dataset.splits["test"].pixels
+    reference = TorchPredictor.open(weights, made.manifest["temperature"]).predict(pixels)
+    assert np.abs(Predictor(made).predict(pixels) - reference).max() < 0.005
 
 
 def test_a_split_without_tiles_is_told(weights: Path, tiles: list[Path], tmp_path: Path) -> None:

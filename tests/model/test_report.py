@@ -13,9 +13,11 @@ from PIL import Image
 pytest.importorskip("matplotlib", reason="pip install -r requirements/train.txt")
 
 from model.evaluation import report
-from model.evaluation.evaluate import INT8, Findings, evaluate
+from model.evaluation.evaluate import Findings, evaluate
 from model.evaluation.shifts import SHIFTS
 from settings import Settings
+
+INT8 = "OpenVINO INT8"
 
 
 @pytest.fixture(scope="module")
