@@ -24,13 +24,13 @@ class Config:
     start: str = "scratch"  # or "imagenet" (needs a network), or the path of a checkpoint
     tile_px: PositiveInt = TILE_PX  # side that the data are decoded to
     # (epochs, side in pixels): small pictures first, they are cheaper and teach the coarse part
-    stages: Stages = ((8, 40), (4, 48), (12, 64))
-    batch: PositiveInt = 64  # images a step
-    peak_lr: NonNegativeFloat = 0.05  # one-cycle: up to this, then down a cosine to 0
+    stages: Stages = ((8, 40), (8, 48), (24, 64))
+    batch: PositiveInt = 128  # images a step
+    peak_lr: NonNegativeFloat = 0.1  # one-cycle: up to this, then down a cosine to 0
     warmup: Share = 0.15  # share of all steps that the learning rate rises
     momentum: Share = 0.9  # Nesterov
     weight_decay: NonNegativeFloat = 5e-4  # on convolution and linear weights only
-    ema_decay: Share = 0.998  # of the averaged weights, which are what is evaluated and kept
+    ema_decay: Share = 0.996  # of the averaged weights, which are what is evaluated and kept
     # auto is bf16 on a GPU and where the processor computes in it, else fp32.
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 

@@ -19,6 +19,7 @@ from model.reference import checkpoint
 from model.reference.architecture import normalise, resized
 from model.reference.checkpoint import About
 from model.training.augment import SYMMETRIES, turned
+from model.training.device import computes_in_bf16, device
 
 BATCH = 128  # tiles at a time
 
@@ -60,17 +61,20 @@ def read(path: Path, dataset: Dataset) -> Tensor:
 
 
 def _probabilities(net: torch.nn.Module, about: About, dataset: Dataset) -> Tensor:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    net = net.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    where = device()
+    bf16 = computes_in_bf16(where)
+    net = net.to(where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     pixels = torch.from_numpy(dataset.splits["train"].pixels)
     rows = []
     for start in tqdm(range(0, len(pixels), BATCH), desc="teacher", unit="batch"):
-        images = normalise(pixels[start : start + BATCH].to(device))
+        images = normalise(pixels[start : start + BATCH].to(where))
         images = resized(images, about.net_px)
         views = [
             turned(images, symmetry).contiguous(memory_format=torch.channels_last)
             for symmetry in range(SYMMETRIES)
         ]
-        given = [torch.softmax(net(view), dim=1).cpu() for view in views]
+        with torch.autocast(where, torch.bfloat16, enabled=bf16):
+            logits = [net(view) for view in views]
+        given = [torch.softmax(one.float(), dim=1).cpu() for one in logits]
         rows.append(torch.stack(given, dim=1))
     return torch.cat(rows)

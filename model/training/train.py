@@ -24,6 +24,7 @@ from model.errors import TrainingError
 from model.reference import checkpoint
 from model.reference.architecture import build, normalise, resized
 from model.reference.checkpoint import About, start_from
+from model.training import device as devices
 from model.training import targets
 from model.training.augment import SYMMETRIES, augment, blend, worsened
 from model.training.config import Config
@@ -46,8 +47,8 @@ def train(data: Path, out: Path, config: Config) -> Path:
         TrainingError: it has too few tiles, or ``out`` holds a run of another recipe.
         CheckpointError: the net to start from, or what a teacher wrote, does not fit.
     """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    bf16 = _precision(config, device) == "bf16"
+    device = devices.device()
+    bf16 = devices.computes_in_bf16(device, config.precision)
     torch.backends.cudnn.deterministic = True
     torch.manual_seed(config.seed)
 
@@ -145,7 +146,7 @@ def train(data: Path, out: Path, config: Config) -> Path:
         recipe=asdict(config),
         data=dataset.about(),
         made={
-            "device": torch.cuda.get_device_name() if device == "cuda" else _processor(),
+            "device": devices.described(device),
             "precision": "bf16" if bf16 else "fp32",
             "torch": torch.__version__,
             "elapsed_s": round(state.elapsed_s),
@@ -177,18 +178,3 @@ def validate(net: nn.Module, tiles: Tiles, side_px: int, batch: int = 256) -> tu
         right += (logits.argmax(1) == classes).sum().item()
         loss += F.cross_entropy(logits, classes, reduction="sum").item()
     return right / len(tiles), loss / len(tiles)
-
-
-def _processor() -> str:
-    can = torch.cpu.get_capabilities()
-    return f"{torch.get_num_threads()} cores, {can.get('cpu_name', can['architecture'])}"
-
-
-def _precision(config: Config, device: str) -> str:
-    if config.precision != "auto":
-        return config.precision
-    if device == "cuda":
-        return "bf16"
-    # Where a processor has no such instructions, bf16 is emulated: many times slower.
-    can = torch.cpu.get_capabilities()
-    return "bf16" if can.get("amx_bf16") or can.get("avx512_bf16") else "fp32"

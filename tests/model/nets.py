@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model.training.config import Config
 
-TINY = Config(arch="resnet18", stages=((1, 32), (1, 64)), batch=8, save_every=3)
+TINY = Config(arch="resnet18", stages=((1, 32), (1, 64)), batch=8, peak_lr=0.05, save_every=3)
 
 
 def make_data(folder: Path, tiles: list[Path], n: int = 60) -> Path:
