@@ -187,5 +187,7 @@ def _plain_errors() -> Iterator[None]:
         raise click.ClickException(
             f"{error.name} is not installed. This needs: pip install -r requirements/train.txt"
         ) from error
+    except BrokenPipeError:
+        raise  # a reader that had enough; no error of ours
     except (ModelError, OSError) as error:
         raise click.ClickException(str(error)) from error

@@ -98,7 +98,7 @@ def _reliability(findings: Findings) -> Figure:
         sizes = [12 + 160 * (one.tiles / found.tiles) ** 0.5 for one in found.reliability]
         axes.vlines(confidences, confidences, accuracies, color=WRONG, lw=1.5, alpha=0.7)
         axes.scatter(confidences, accuracies, s=sizes, color=SERVED, alpha=0.85, zorder=3)
-        axes.set(xlim=(0, 1.03), ylim=(0, 1.03), aspect="equal")
+        axes.set(xlim=(0, 1.08), ylim=(0, 1.08), aspect="equal")
         axes.grid(color=GRID)
         axes.set_title(f"{form}: ECE {found.ece:.4f}", loc="left", **STYLE)
         axes.set_xlabel("how sure", **STYLE)

@@ -23,6 +23,7 @@ from model.training.ablation import TABLE, summary
 from model.training.progress import METRICS
 from model.training.train import WEIGHTS
 
+TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # of the share of tiles that are wrong
 CURVES, PAGE = "curves.png", "README.md"
 Rows = list[dict[str, str]]
 
@@ -122,8 +123,9 @@ def _curves(epochs: Rows) -> Figure:
     right.plot(numbers, wrong, color=WRONG)
     right.set_yscale("log")
     right.set_title("validation tiles wrong", loc="left", **STYLE)
-    right.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
-    right.yaxis.set_minor_formatter(lambda value, _: "")
+    ticks = [tick for tick in TICKS if min(wrong) / 2 < tick < max(wrong) * 2]
+    right.set_yticks(ticks, [f"{tick:.1%}" for tick in ticks])
+    right.set_yticks([], minor=True)
     for axes in (left, right):
         axes.set_xlabel("epoch", **STYLE)
         axes.grid(color="#e5e7eb")
