@@ -108,6 +108,8 @@ def export(
     """
     if (arch is None) != (labels is None):
         raise click.UsageError("--arch and --labels belong together: give both or neither.")
+    if tile_px and arch is None:
+        raise click.UsageError("--tile-px is for checkpoints that do not say; they need --arch.")
     with _plain_errors():
         from model.data import load
         from model.images import TILE_PX

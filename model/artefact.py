@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 import zipfile
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ class Artefact:
         """Side of the square tiles that go in."""
         return int(self.manifest.get("tile_px", TILE_PX))
 
+    @property
+    def precision(self) -> str:
+        """ "INT8", or "FP16" for weights that are only stored shorter."""
+        return str(self.manifest.get("precision", "INT8"))
+
     @cached_property
     def version(self) -> str:
         """The model's name with the first digits of its digest, as rows hold it."""
@@ -85,11 +91,13 @@ def write(path: Path, graph: bytes, weights: bytes, card: dict[str, Any]) -> Art
     digests = {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
     manifest = json.dumps({**card, "members": digests}, indent=2)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w") as archive:
+    partial = path.with_name(path.name + ".partial")
+    with zipfile.ZipFile(partial, "w") as archive:
         for name, data in {MANIFEST: manifest.encode(), **members}.items():
             # INT8 weights hardly shrink, and inflating them would slow down every start.
             how = zipfile.ZIP_STORED if name == WEIGHTS else zipfile.ZIP_DEFLATED
             archive.writestr(zipfile.ZipInfo(name, FIXED_TIME), data, how)
+    os.replace(partial, path)  # whoever serves the old one is not left with half a new one
     return Artefact.open(path)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -115,14 +116,20 @@ def _tiles(rows: list[tuple[Pixels, int, str]], side_px: int) -> Tiles:
 def _files(source: Path) -> Iterator[tuple[str, str, bytes]]:
     if source.is_dir():
         for path in source.rglob("*"):
-            if path.suffix.lower() in SUFFIXES:
+            if path.parent != source and _is_image(path):
                 yield path.parent.name, path.name, path.read_bytes()
         return
     try:
         with zipfile.ZipFile(source) as archive:
             for member in archive.namelist():
                 inner = PurePosixPath(member)
-                if inner.suffix.lower() in SUFFIXES and not inner.name.startswith("._"):
+                if inner.parent.name and _is_image(inner):
                     yield inner.parent.name, inner.name, archive.read(member)
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{source} is neither a folder nor a zip archive: {error}") from error
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+        # RuntimeError: it is encrypted; NotImplementedError: a compression of the future
+        raise DataError(f"{source} is neither a folder nor a sound zip archive: {error}") from error
+
+
+def _is_image(path: PurePath) -> bool:
+    # A Mac leaves a "._name" beside each file that it packs.
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith("._")

@@ -44,8 +44,10 @@ class Predictor:
         if cache:
             core.set_property({"CACHE_DIR": str(cache)})  # compiling takes longer than reading
         how: dict[str, str | int] = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
-        if precision:
-            how["INFERENCE_PRECISION_HINT"] = precision
+        # Weights in float16 are to be as good as float32; bf16, which some processors would
+        # take for them, is not.
+        if precision or artefact.precision == "FP16":
+            how["INFERENCE_PRECISION_HINT"] = precision or "f32"
         self._compiled = core.compile_model(core.read_model(graph, weights), "CPU", how)
         self._local = threading.local()
 

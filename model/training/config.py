@@ -13,19 +13,20 @@ from model.errors import ConfigError
 from model.images import TILE_PX
 
 Share = Annotated[float, Field(ge=0, le=1)]
-Stages = tuple[tuple[PositiveInt, PositiveInt], ...]
+Stages = Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1)]
+Side = Annotated[int, Field(ge=8)]
 
 
 @dataclass(frozen=True)
 class Config:
     """The recipe. Its defaults are for ResNet50 from scratch on EuroSAT, on a few CPU cores."""
 
-    arch: str = "resnet50"  # any of torchvision's classifiers, or efficientnet_lite0, 1, 2
+    arch: str = "resnet50"  # a classifier of torchvision's, or efficientnet_lite0, 1, 2
     start: str = "scratch"  # or "imagenet" (needs a network), or the path of a checkpoint
-    tile_px: PositiveInt = TILE_PX  # side that the data are decoded to
+    tile_px: Side = TILE_PX  # side that the data are decoded to
     # (epochs, side in pixels): small pictures first, they are cheaper and teach the coarse part
     stages: Stages = ((8, 40), (8, 48), (24, 64))
-    batch: PositiveInt = 128  # images a step
+    batch: Annotated[int, Field(ge=2)] = 128  # images a step
     peak_lr: NonNegativeFloat = 0.1  # one-cycle: up to this, then down a cosine to 0
     warmup: Share = 0.15  # share of all steps that the learning rate rises
     momentum: Share = 0.9  # Nesterov
@@ -46,7 +47,7 @@ class Config:
     mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution to blend by; 0: never
     cutmix: Share = 0.0  # of the steps, that paste a rectangle of another image instead
 
-    seed: NonNegativeInt = 0  # of every random choice
+    seed: Annotated[int, Field(ge=0, lt=1_000_000)] = 0  # of every random choice
     save_every: PositiveInt = 200  # steps between checkpoints
 
 

@@ -25,7 +25,7 @@ from model.evaluation.calibration import fit_temperature
 from model.evaluation.evaluate import OPENVINO, TORCH, form_of
 from model.evaluation.metrics import Evaluation, evaluation
 from model.predictor import Predictor
-from model.reference.architecture import Servable
+from model.reference.architecture import Servable, check_takes
 from model.reference.checkpoint import About
 from model.reference.convert import convert, openvino_fp32, write
 from model.reference.predictor import TorchPredictor
@@ -54,12 +54,14 @@ def export(
 
     Raises:
         ParityError: the artefact would lose more than 0.2 points against torch in float32.
+        ConfigError: the net does not take images of this size.
         DataError: a split is empty.
     """
     for split, tiles in dataset.splits.items():
         if not len(tiles):
             raise DataError(f"the {split} split has no tiles; export needs some of each")
 
+    check_takes(net, about.net_px)
     plain = TorchPredictor(Servable(net, about.net_px), about.labels, "torch", about.tile_px)
     validation = dataset.splits["validation"]
     temperature = fit_temperature(plain.predict(validation.pixels), validation.classes)
@@ -94,7 +96,8 @@ def export(
         )
     card |= {
         "temperature": temperature,
-        "data": dataset.about(),
+        "data": dataset.about(),  # that it was calibrated and measured on
+        "trained_on": about.data,
         "made": about.made,
         "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},
         "measured": {

@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from model.errors import DataError, ModelError
 from model.evaluation.plots import DPI, FAINT, SERVED, STYLE, WRONG, axes_of
 from model.reference.checkpoint import About
 from model.reference.checkpoint import load as load_checkpoint
@@ -36,20 +38,26 @@ def main() -> None:
     parser.add_argument("--ablation", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
-    print(f"wrote {write(chosen.run, chosen.evaluation, chosen.ablation, chosen.out)}")
+    try:
+        print(f"wrote {write(chosen.run, chosen.evaluation, chosen.ablation, chosen.out)}")
+    except (ModelError, OSError) as error:
+        sys.exit(str(error))
 
 
 def write(run: Path, evaluation: Path, ablation: Path | None, out: Path) -> Path:
     """Write ``README.md`` and ``curves.png`` into ``out`` and return the page's path."""
     out.mkdir(parents=True, exist_ok=True)
     _, metadata = load_checkpoint(run / WEIGHTS)
+    about = About(**metadata)
     epochs = _read(run / METRICS)
     found = json.loads((evaluation / "metrics.json").read_text())
+    if (found["split"], found["data"]["digest"]) != ("test", about.data["digest"]):
+        raise DataError(f"{evaluation} is not of the test split of what {run} was trained on")
     _curves(epochs).savefig(out / CURVES, dpi=DPI, facecolor="white", bbox_inches="tight")
     parts = [
         "# How the model was trained\n\n"
         "Written by `python -m model.training.report` from what the commands left.",
-        _made(About(**metadata), epochs),
+        _made(about, epochs),
         f"![Curves]({CURVES})",
         _measured(found),
     ]
@@ -81,12 +89,9 @@ def _measured(found: dict[str, Any]) -> str:
         (name, f"{one['accuracy']:.2%}", "{:.2%} to {:.2%}".format(*one["interval"]), one["ece"])
         for name, one in {**found["forms"], **found["shifts"]}.items()
     ]
-    return (
-        f"## What came of it\n\nOn the {found['split']} split, which had no part in any choice.\n\n"
-        + _table(
-            ("", "accuracy", "95 % interval", "ECE"),
-            [(*line[:3], f"{line[3]:.4f}") for line in lines],
-        )
+    return "## What came of it\n\nOn the test split, which had no part in training.\n\n" + _table(
+        ("", "accuracy", "95 % interval", "ECE"),
+        [(*line[:3], f"{line[3]:.4f}") for line in lines],
     )
 
 

@@ -42,7 +42,7 @@ class State:
             lr=config.peak_lr,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
-            nesterov=True,
+            nesterov=config.momentum > 0,
             fused=True,
         )
 
@@ -74,6 +74,7 @@ class State:
         momenta = {
             str(number): self._optimiser.state[weight]["momentum_buffer"]
             for number, weight in enumerate(self.net.parameters())
+            if self._optimiser.state[weight].get("momentum_buffer") is not None
         }
         parts = {"net": self.net.state_dict(), "average": self.average.state_dict()}
         tensors = {
@@ -105,6 +106,8 @@ class State:
         self.net.load_state_dict(parts["net"])
         self.average.load_state_dict(parts["average"])
         for number, weight in enumerate(self.net.parameters()):
+            if str(number) not in parts["momentum"]:
+                continue
             # Made like the weight, to lie in memory as it does.
             momentum = torch.empty_like(weight).copy_(parts["momentum"][str(number)])
             self._optimiser.state[weight]["momentum_buffer"] = momentum.detach()

@@ -44,7 +44,7 @@ def teach(teachers: list[Path], data: Path, out: Path) -> None:
     checkpoint.save(
         out,
         {"probabilities": (total / len(teachers)).half()},
-        {"labels": dataset.labels, "split_digest": dataset.split_digest},
+        {"labels": dataset.labels, "digest": dataset.digest},
     )
 
 
@@ -55,8 +55,10 @@ def read(path: Path, dataset: Dataset) -> Tensor:
         CheckpointError: it is damaged, or of other data.
     """
     tensors, about = checkpoint.load(path)
-    if (about.get("labels"), about.get("split_digest")) != (dataset.labels, dataset.split_digest):
+    if (about.get("labels"), about.get("digest")) != (dataset.labels, dataset.digest):
         raise CheckpointError(f"{path} was made from other data; `skylane teach` makes it anew")
+    if "probabilities" not in tensors:
+        raise CheckpointError(f"{path} holds no targets")
     return tensors["probabilities"].float()
 
 

@@ -13,7 +13,6 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -22,11 +21,11 @@ from tqdm import tqdm
 from model.data import Tiles, load
 from model.errors import TrainingError
 from model.reference import checkpoint
-from model.reference.architecture import build, normalise, resized
-from model.reference.checkpoint import About, start_from
+from model.reference.architecture import build, check_takes, normalise, resized
+from model.reference.checkpoint import About, file_digest, start_from
 from model.training import device as devices
 from model.training import targets
-from model.training.augment import SYMMETRIES, augment, blend, worsened
+from model.training.batches import Batches
 from model.training.config import Config
 from model.training.progress import logs
 from model.training.state import State
@@ -52,19 +51,14 @@ def train(data: Path, out: Path, config: Config) -> Path:
     torch.backends.cudnn.deterministic = True
     torch.manual_seed(config.seed)
 
-    # The data: all of it in memory, as uint8.
     dataset = load(data, tile_px=config.tile_px)
-    training, validation = dataset.splits["train"], dataset.splits["validation"]
-    if len(training) < config.batch or not len(validation):
-        raise TrainingError(
-            f"{data} has {len(training)} tiles to train and {len(validation)} to validate on;"
-            f" a batch takes {config.batch}"
-        )
-    pixels = torch.from_numpy(training.pixels).to(device)
-    worse = torch.from_numpy(worsened(training.pixels, config.seed)).to(device)
-    hard = F.one_hot(torch.from_numpy(training.classes), len(dataset.labels)).float().to(device)
-    hard = hard.lerp(torch.full_like(hard, 1 / len(dataset.labels)), config.label_smoothing)
-    soft = targets.read(Path(config.teacher), dataset).to(device) if config.teacher else None
+    validation = dataset.splits["validation"]
+    if not len(validation):
+        raise TrainingError(f"{data} has no tiles to validate on")
+    teacher = targets.read(Path(config.teacher), dataset) if config.teacher else None
+    batches = Batches(dataset.splits["train"], len(dataset.labels), config, device, teacher)
+    sides_px = [side_px for epochs, side_px in config.stages for _ in range(epochs)]
+    total = len(sides_px) * batches.per_epoch  # steps
 
     # The net, and the run so far.
     net = build(config.arch, len(dataset.labels), imagenet=config.start == "imagenet")
@@ -72,14 +66,20 @@ def train(data: Path, out: Path, config: Config) -> Path:
         start_from(Path(config.start), net)
     net.to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for side_px in sorted(set(sides_px)):
+        check_takes(net, side_px)
     state = State(net, config)
-    run = {"config": asdict(config), "data": dataset.about()}
+    run = {
+        "config": asdict(config),
+        "data": dataset.about(),
+        "bf16": bf16,
+        "files": {path: file_digest(Path(path)) for path in _files(config)},
+    }
     if (out / RESUME).exists():
         state.restore(out / RESUME, run)
+        if state.step == total and (out / WEIGHTS).exists():
+            return out / WEIGHTS
 
-    sides_px = [side_px for epochs, side_px in config.stages for _ in range(epochs)]
-    per_epoch = len(training) // config.batch  # steps
-    total = len(sides_px) * per_epoch
     started_s = time.monotonic() - state.elapsed_s
     bar = tqdm(
         desc=f"{config.arch} on {device}",
@@ -89,25 +89,11 @@ def train(data: Path, out: Path, config: Config) -> Path:
         total=total,
         smoothing=0.05,
     )
-    with logs(out, state.step // per_epoch) as log, bar:
+    with logs(out, state.step // batches.per_epoch) as log, bar:
         while state.step < total:
-            epoch, index = divmod(state.step, per_epoch)
-            side_px = sides_px[epoch]
-            order = np.random.default_rng((config.seed, 0, epoch)).permutation(len(training))
-            chance = np.random.default_rng((config.seed, 1, state.step))
+            side_px = sides_px[state.step // batches.per_epoch]
             torch.manual_seed(config.seed * 1_000_003 + state.step)  # for nets that drop out
-
-            # A batch: each tile in a view of its own, the last few from low-quality JPEGs.
-            chosen = torch.from_numpy(order[index * config.batch :][: config.batch]).to(device)
-            symmetries = chance.integers(0, SYMMETRIES, config.batch)
-            batch, wanted = pixels[chosen], hard[chosen]
-            if low := round(config.jpeg * config.batch):
-                batch[-low:] = worse[chosen[-low:]]
-            if soft is not None:
-                views = torch.from_numpy(symmetries).to(device)
-                wanted = wanted.lerp(soft[chosen, views], config.distil)
-            images = augment(batch, symmetries, side_px, config, chance)
-            images, wanted = blend(images, wanted, config, chance)
+            images, wanted = batches(state.step, side_px)
 
             net.train()
             with torch.autocast(device, torch.bfloat16, enabled=bf16):
@@ -116,17 +102,17 @@ def train(data: Path, out: Path, config: Config) -> Path:
             state.advance(loss, rate)
 
             bar.update()
-            done = state.step % per_epoch == 0
-            if done or state.step % SHOW_EVERY == 0:
-                bar.set_postfix(epoch=epoch + 1, px=side_px, loss=f"{loss.item():.3f}")
-            if done:
+            epochs, further = divmod(state.step, batches.per_epoch)
+            if not further or state.step % SHOW_EVERY == 0:
+                bar.set_postfix(epochs=epochs, px=side_px, loss=f"{loss.item():.3f}")
+            if not further:
                 accuracy, validation_loss = validate(state.average, validation, side_px)
                 state.elapsed_s = time.monotonic() - started_s
                 log(
-                    epoch + 1,
+                    epochs,
                     {
                         "side_px": side_px,
-                        "loss": round(state.epoch_loss.item() / per_epoch, 5),
+                        "loss": round(state.epoch_loss.item() / batches.per_epoch, 5),
                         "validation_accuracy": round(accuracy, 5),
                         "validation_loss": round(validation_loss, 5),
                         "learning_rate": round(rate, 6),
@@ -134,7 +120,7 @@ def train(data: Path, out: Path, config: Config) -> Path:
                     },
                 )
                 state.epoch_loss.zero_()
-            if done or state.step % config.save_every == 0:
+            if state.step == total or state.step % config.save_every == 0:
                 state.elapsed_s = time.monotonic() - started_s
                 state.save(out / RESUME, run)
 
@@ -150,6 +136,7 @@ def train(data: Path, out: Path, config: Config) -> Path:
             "precision": "bf16" if bf16 else "fp32",
             "torch": torch.__version__,
             "elapsed_s": round(state.elapsed_s),
+            "files": run["files"],
         },
     )
     checkpoint.write(out / WEIGHTS, state.average, about)
@@ -164,9 +151,15 @@ def learning_rate(config: Config, done: float) -> float:
     return config.peak_lr * (1 + math.cos(math.pi * cooled)) / 2
 
 
+def _files(config: Config) -> list[str]:
+    """Return what a run depends on besides the data: a teacher's targets, a net to start from."""
+    start = [] if config.start in ("scratch", "imagenet") else [config.start]
+    return [*start, config.teacher] if config.teacher else start
+
+
 @torch.inference_mode()
 def validate(net: nn.Module, tiles: Tiles, side_px: int, batch: int = 256) -> tuple[float, float]:
-    """Return accuracy and mean cross entropy on ``tiles``, in float32, seen at ``side_px``."""
+    """Return accuracy and mean cross entropy on ``tiles``, not in bf16, seen at ``side_px``."""
     net.eval()
     device = next(net.parameters()).device
     right, loss = 0.0, 0.0

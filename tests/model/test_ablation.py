@@ -13,6 +13,7 @@ pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 from PIL import Image
 
 from model.data import load
+from model.errors import TrainingError
 from model.evaluation import report as reports
 from model.evaluation.evaluate import TORCH, evaluate
 from model.evaluation.shifts import SHIFTS
@@ -49,6 +50,17 @@ def test_an_ablation_goes_on_where_it_was_and_leaves_out_what_changes_nothing(
     assert [path.name for path in trained] == ["without-JPEG-0", "without-JPEG-1"]
     assert list(csv.DictReader((out / "ablation.csv").open())) == rows
     assert set(SHIFTS) <= set(rows[0])
+
+
+def test_an_ablation_of_another_recipe_is_not_gone_on_with(
+    tmp_path: Path, tiles: list[Path]
+) -> None:
+    data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
+    base = replace(TINY, stages=((1, 32),), batch=32)
+    ablate(data, out, base, [], range(1))
+    ablate(data, out, base, [], range(1))
+    with pytest.raises(TrainingError, match="another recipe or of other data"):
+        ablate(data, out, replace(base, peak_lr=0.5), [], range(1))
 
 
 def test_the_summary_is_the_mean_over_seeds() -> None:

@@ -114,6 +114,22 @@ def test_the_digests_tell_what_was_changed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_an_image_in_no_folder_has_no_class_and_is_left_out(
+    kind: str, folder: Path, tmp_path: Path
+) -> None:
+    whole = load(folder)
+    (folder / "stray.jpg").write_bytes(next(folder.glob("*/*.jpg")).read_bytes())
+    (folder / "Forest" / "._Forest_0.jpg").write_bytes(b"what a Mac leaves beside a file")
+    source = folder
+    if kind == "archive":
+        source = tmp_path / "flat.zip"
+        with zipfile.ZipFile(source, "w") as archive:
+            for path in sorted(folder.rglob("*.jpg")):
+                archive.write(path, path.relative_to(folder))
+    assert load(source).digest == whole.digest
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive"])
 def test_a_place_without_tiles_is_not_a_data_set(kind: str, tmp_path: Path) -> None:
     source = tmp_path / "empty"
     source.mkdir()

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import random
 import shutil
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +19,7 @@ torch = pytest.importorskip("torch", reason="pip install -r requirements/train.t
 from model.data import load  # noqa: E402
 from model.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
 from model.reference import checkpoint  # noqa: E402
+from model.reference.predictor import TorchPredictor  # noqa: E402
 from model.training import targets  # noqa: E402
 from model.training.augment import augment  # noqa: E402
 from model.training.config import Config, configure  # noqa: E402
@@ -33,7 +38,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 
 
 class Killed(Exception):
-    """Stands for a kill: it leaves train() between two steps, with nothing tidied up."""
+    """Stands for a kill: it leaves train() in the middle of a step."""
 
 
 def train_until(
@@ -50,7 +55,7 @@ def train_until(
         return augment(*arguments)
 
     with patches.context() as patched:
-        patched.setattr("model.training.train.augment", deadly)
+        patched.setattr("model.training.batches.augment", deadly)
         with pytest.raises(Killed):
             train(data, out, config)
 
@@ -82,7 +87,7 @@ def test_a_finished_run_is_not_run_again(
 ) -> None:
     out = shutil.copytree(weights.parent, tmp_path / "copy")
     with monkeypatch.context() as patched:
-        patched.setattr("model.training.train.augment", None)  # a step would fail
+        patched.setattr("model.training.batches.augment", None)  # a step would fail
         train(data, out, TINY)
     assert (out / WEIGHTS).read_bytes() == weights.read_bytes()
 
@@ -94,6 +99,59 @@ def test_another_recipe_or_other_data_do_not_go_on_from_a_run(
         train(data, weights.parent, replace(TINY, peak_lr=0.1))
     with pytest.raises(TrainingError, match="digest was"):
         train(make_data(tmp_path, tiles, n=55), weights.parent, TINY)
+
+
+def test_a_training_process_that_is_killed_at_any_time_goes_on(
+    tmp_path: Path, data: Path, weights: Path
+) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "cli", "train", "--data", str(data), "--out", str(out)]
+    for name in ("arch=resnet18", "stages=[[1, 32], [1, 64]]", "batch=8", "peak_lr=0.05"):
+        command += ["--set", name]
+    command += ["--set", "save_every=3"]
+    chance = random.Random(5)
+    for _ in range(2):
+        # While it trains and saves, and not while Python starts.
+        process = subprocess.Popen(command, stderr=subprocess.PIPE)
+        assert process.stderr
+        while process.stderr.read(1) not in (b"/", b""):  # of the progress bar: it begins
+            pass
+        time.sleep(chance.uniform(0, 1.5))
+        process.kill()
+        process.communicate()
+    subprocess.run(command, check=True, capture_output=True)
+    resumed, _ = checkpoint.load(out / WEIGHTS)
+    for name, tensor in checkpoint.load(weights)[0].items():
+        assert torch.equal(tensor, resumed[name]), name
+    assert rows(out) == rows(weights.parent)
+
+
+def test_a_net_learns_its_tiles(data: Path, tmp_path: Path) -> None:
+    easy = replace(TINY, soften=0, jpeg=0, brightness=0, contrast=0, shift_px=0, label_smoothing=0)
+    weights = train(data, tmp_path, replace(easy, stages=((14, 32),), batch=16, ema_decay=0.5))
+    tiles = load(data).splits["train"]
+    given = TorchPredictor.open(weights).predict(tiles.pixels)
+    assert (given.argmax(1) == tiles.classes).mean() > 0.35  # guesses would be right in 0.1
+
+
+def test_other_targets_of_the_same_name_do_not_go_on_with_a_run(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    taught = tmp_path / "taught.safetensors"
+    targets.teach([weights], data, taught)
+    config = replace(TINY, stages=((1, 32),), teacher=str(taught))
+    train(data, tmp_path / "run", config)
+    tensors, about = checkpoint.load(taught)
+    checkpoint.save(taught, {"probabilities": tensors["probabilities"].flip(0)}, about)
+    with pytest.raises(TrainingError, match=r"taught\.safetensors was"):
+        train(data, tmp_path / "run", config)
+
+
+def test_a_net_that_takes_no_such_images_is_told_before_it_starts(
+    data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="does not take 32x32 pixels: Wrong image height"):
+        train(data, tmp_path, replace(TINY, arch="vit_b_32"))
 
 
 def test_a_damaged_checkpoint_is_told_and_kept(weights: Path, data: Path, tmp_path: Path) -> None:
@@ -164,7 +222,8 @@ def test_a_teacher_of_other_tiles_is_refused(
 ) -> None:
     taught = tmp_path / "taught.safetensors"
     targets.teach([weights], data, taught)
-    other = make_data(tmp_path / "other", tiles, n=70)
+    # Under the same names, but not the same tiles.
+    other = make_data(tmp_path / "other", tiles[::-1])
     with pytest.raises(CheckpointError, match="other data"):
         targets.read(taught, load(other))
 
@@ -183,7 +242,9 @@ def test_the_learning_rate_rises_and_then_falls_to_nothing() -> None:
     [
         ("peak-lr=1", "is not NAME=VALUE of one of"),
         ("batch", "is not NAME=VALUE"),
-        ("batch=0", "batch: .*greater than 0"),
+        ("batch=1", "batch: .*greater than or equal to 2"),
+        ("stages=[]", "at least 1 item"),
+        ("seed=1000000", "less than 1000000"),
         ("distil=1.5", "distil: .*less than or equal to 1"),
         ("precision=fp8", "'auto', 'bf16' or 'fp32'"),
         ("stages=64", "Input should be a valid"),
