@@ -85,7 +85,10 @@ def read_foreign(path: Path, about: About) -> nn.Module:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zipfile, pickle and torch raise a dozen kinds
-        raise CheckpointError(f"{path} is not a state dict that torch can load: {error}") from error
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path} is not a state dict, which is names and tensors alone: {first}"
+        ) from error
     if not isinstance(state, dict) or not all(isinstance(one, Tensor) for one in state.values()):
         raise CheckpointError(f"{path} holds no state dict, which is names and tensors alone")
     return _filled(path, about, state)
@@ -141,6 +144,8 @@ def load(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, 
 
 
 def _filled(path: Path, about: About, tensors: dict[str, Tensor]) -> nn.Module:
+    if len(set(about.labels)) < len(about.labels):
+        raise CheckpointError(f"{path}: a label is there twice among {', '.join(about.labels)}")
     net = build(about.arch, len(about.labels))
     _fill(path, net, tensors)
     return net.eval()

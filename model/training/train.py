@@ -45,7 +45,9 @@ def train(data: Path, out: Path, config: Config) -> Path:
         DataError: ``data`` is no data set.
         TrainingError: it has too few tiles, or ``out`` holds a run of another recipe.
         CheckpointError: the net to start from, or what a teacher wrote, does not fit.
+        OSError: ``out`` cannot be written to.
     """
+    out.mkdir(parents=True, exist_ok=True)  # if that fails, let it be before hours of work
     device = devices.device()
     bf16 = devices.computes_in_bf16(device, config.precision)
     torch.backends.cudnn.deterministic = True

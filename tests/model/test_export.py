@@ -175,6 +175,7 @@ def test_any_torchvision_classifier_becomes_servable(
     [
         (About("resnet81", OTHER_LABELS), "near it: resnet18"),
         (About("resnet34", OTHER_LABELS), "does not fit"),
+        (About("resnet18", ["River", "Forest", "River", "Pasture"]), "a label is there twice"),
         (About("resnet18", [*OTHER_LABELS, "Industrial"]), "size mismatch for fc"),
     ],
 )
