@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import openvino as ov
 
 from model.artefact import Artefact
 from model.images import Pixels
+from model.runtime import openvino as ov
 
 Probabilities = npt.NDArray[np.float32]
 

@@ -35,3 +35,12 @@ def test_the_api_process_loads_no_model_and_nothing_to_run_one() -> None:
     ).stdout.split()
     heavy = {"numpy", "openvino", "torch", "torchvision", "PIL", "model.predictor", "boto3"}
     assert not heavy & set(loaded)
+
+
+def test_a_worker_loads_no_converter_and_no_telemetry() -> None:
+    script = "import tasks.worker, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "openvino" in loaded
+    assert not {"openvino.tools.ovc", "openvino_telemetry", "torch"} & set(loaded)

@@ -8,13 +8,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import openvino as ov
 import torch
+from openvino.tools.ovc import convert_model
 
 from model import artefact
 from model.artefact import Artefact
 from model.predictor import Predictor
 from model.reference.architecture import Servable
+from model.runtime import openvino as ov
 
 NOISY = ("torch.onnx", "onnxscript", "onnx_ir")  # they log each of their own passes
 
@@ -37,7 +38,7 @@ def convert(servable: Servable, tile_px: int) -> ov.Model:
             dynamo=True,
             verbose=False,
         )
-        return ov.convert_model(path)
+        return convert_model(path)
 
 
 def openvino_fp32(model: ov.Model, card: dict[str, Any], folder: Path) -> Predictor:

@@ -15,7 +15,6 @@ from typing import Any
 
 import nncf
 import numpy as np
-import openvino as ov
 from torch import nn
 
 from model.artefact import Artefact
@@ -29,11 +28,13 @@ from model.reference.architecture import Servable, check_takes
 from model.reference.checkpoint import About
 from model.reference.convert import convert, openvino_fp32, write
 from model.reference.predictor import TorchPredictor
+from model.runtime import openvino as ov
 from model.serving import Predicts
 
 CALIBRATION_TILES = 1024
 CALIBRATION_BATCH = 32
 MAX_LOSS = 0.002  # of accuracy on the test split, by quantising: 0.2 points
+UNTOLD = 1  # tiles that may be lost whatever share they are: of few, one is more than 0.2 points
 
 
 def export(
@@ -53,7 +54,8 @@ def export(
     measured of each form of the model.
 
     Raises:
-        ParityError: the artefact would lose more than 0.2 points against torch in float32.
+        ParityError: the artefact would lose more than 0.2 points (and more than one tile)
+            against torch in float32.
         ConfigError: the net does not take images of this size.
         DataError: a split is empty.
     """
@@ -88,7 +90,7 @@ def export(
             for one, predictor in predictors.items()
         }
     reference, found = measured[TORCH].accuracy, measured[form].accuracy
-    if reference - found > MAX_LOSS:
+    if reference - found > max(MAX_LOSS, (UNTOLD + 0.5) / len(test)):
         advice = "; --precision fp16 leaves it as exact as it was" if precision == "INT8" else ""
         raise ParityError(
             f"{form} gets {found:.2%} of the test split right and torch {reference:.2%}: more than"
