@@ -19,7 +19,7 @@ from model.reference import checkpoint
 from model.reference.architecture import normalise, resized
 from model.reference.checkpoint import About
 from model.training.augment import SYMMETRIES, turned
-from model.training.device import computes_in_bf16, device
+from model.training.device import computes_in_bf16, device, keep_memory
 
 BATCH = 128  # tiles at a time
 
@@ -31,6 +31,7 @@ def teach(teachers: list[Path], data: Path, out: Path) -> None:
     Raises:
         CheckpointError: a teacher is damaged, or knows other classes than the data have.
     """
+    keep_memory()
     total: Tensor | None = None
     for path in teachers:
         net, about = checkpoint.read(path)
@@ -55,10 +56,13 @@ def read(path: Path, dataset: Dataset) -> Tensor:
         CheckpointError: it is damaged, or of other data.
     """
     tensors, about = checkpoint.load(path)
+    if "probabilities" not in tensors:
+        raise CheckpointError(
+            f"{path} holds no targets. If it is a teacher, `skylane teach --checkpoint {path}`"
+            " makes them"
+        )
     if (about.get("labels"), about.get("digest")) != (dataset.labels, dataset.digest):
         raise CheckpointError(f"{path} was made from other data; `skylane teach` makes it anew")
-    if "probabilities" not in tensors:
-        raise CheckpointError(f"{path} holds no targets")
     return tensors["probabilities"].float()
 
 

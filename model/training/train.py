@@ -48,6 +48,7 @@ def train(data: Path, out: Path, config: Config) -> Path:
         OSError: ``out`` cannot be written to.
     """
     out.mkdir(parents=True, exist_ok=True)  # if that fails, let it be before hours of work
+    devices.keep_memory()
     device = devices.device()
     bf16 = devices.computes_in_bf16(device, config.precision)
     torch.backends.cudnn.deterministic = True
@@ -57,6 +58,8 @@ def train(data: Path, out: Path, config: Config) -> Path:
     validation = dataset.splits["validation"]
     if not len(validation):
         raise TrainingError(f"{data} has no tiles to validate on")
+    if len(dataset.labels) < 2:
+        raise TrainingError(f"{data} has one class, {dataset.labels[0]}: nothing to tell apart")
     teacher = targets.read(Path(config.teacher), dataset) if config.teacher else None
     batches = Batches(dataset.splits["train"], len(dataset.labels), config, device, teacher)
     sides_px = [side_px for epochs, side_px in config.stages for _ in range(epochs)]
