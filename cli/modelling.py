@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 # Everything heavier is imported by the command that needs it: `skylane --help` is instant.
+if TYPE_CHECKING:
+    from model.reference.checkpoint import About
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class New(click.Path):
+    """A file or folder to write: that it cannot be is said before hours of work, not after."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path if it, or the nearest folder above it that exists, can be written."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        there = next(one for one in (path, *path.absolute().parents) if one.exists())
+        if there != path and not there.is_dir():
+            self.fail(f"{there} is a file, not a folder to write to.", param, ctx)
+        if not os.access(there, os.W_OK):
+            self.fail(f"{there} cannot be written to.", param, ctx)
+        return path
+
+
 DATA = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-NEW = click.Path(path_type=Path)
+NEW_FILE, NEW_FOLDER = New(dir_okay=False), New(file_okay=False)
 # Packages of requirements/train.txt that these commands import.
 TRAINING = (
     "efficientnet_lite",
@@ -27,11 +49,24 @@ TRAINING = (
 )
 
 
+def _foreign(command: Command) -> Command:
+    """Add the options that say what a checkpoint is that does not say it itself."""
+    for option in (
+        click.option("--tile-px", type=click.IntRange(8), help="Likewise: the side of its tiles."),
+        click.option("--labels", type=FILE, help="Likewise: its classes, one a line, in order."),
+        click.option("--arch", help="Of a checkpoint that does not say: its name in torchvision."),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.option(
     "--data", type=DATA, help="Folder or zip of <Class>/<image>. Default: EuroSAT, fetched."
 )
-@click.option("--out", type=NEW, required=True, help="Folder to write to, and to go on from.")
+@click.option(
+    "--out", type=NEW_FOLDER, required=True, help="Folder to write to, and to go on from."
+)
 @click.option(
     "--set",
     "assignments",
@@ -61,7 +96,7 @@ def train(data: Path | None, out: Path, assignments: tuple[str, ...]) -> None:
     help="A teacher that `skylane train` wrote; of several the mean is taken.",
 )
 @click.option("--data", type=DATA, help="The data to learn from. Default: EuroSAT, fetched.")
-@click.option("--out", type=NEW, required=True, help="File to write (.safetensors).")
+@click.option("--out", type=NEW_FILE, required=True, help="File to write (.safetensors).")
 def teach(checkpoints: tuple[Path, ...], data: Path | None, out: Path) -> None:
     """Write what trained models think of every training tile, for another to learn from.
 
@@ -77,10 +112,8 @@ def teach(checkpoints: tuple[Path, ...], data: Path | None, out: Path) -> None:
 @click.command()
 @click.option("--checkpoint", type=FILE, required=True, help="What `skylane train` wrote, or any.")
 @click.option("--data", type=DATA, help="The data it was trained on. Default: EuroSAT, fetched.")
-@click.option("--out", type=NEW, required=True, help="File to write (.zip).")
-@click.option("--arch", help="Of a checkpoint that does not say: its name in torchvision.")
-@click.option("--labels", type=FILE, help="Likewise: its classes, one a line, in their order.")
-@click.option("--tile-px", type=click.IntRange(8), help="Likewise: the side of what it takes.")
+@click.option("--out", type=NEW_FILE, required=True, help="File to write (.zip).")
+@_foreign
 @click.option(
     "--precision",
     type=click.Choice(["int8", "fp16"]),
@@ -106,23 +139,14 @@ def export(
     A checkpoint that does not come from `skylane train` is a state dict (.safetensors, or
     .pt as torch.save writes it) of any of torchvision's classifiers.
     """
-    if (arch is None) != (labels is None):
-        raise click.UsageError("--arch and --labels belong together: give both or neither.")
-    if tile_px and arch is None:
-        raise click.UsageError("--tile-px is for checkpoints that do not say; they need --arch.")
     with _plain_errors():
+        told = _about(arch, labels, tile_px)
+
         from model.data import load
-        from model.images import TILE_PX
-        from model.reference.checkpoint import About, read, read_foreign
+        from model.reference.checkpoint import read
         from model.training.export import export as run
 
-        if arch is not None and labels is not None:
-            lines = [line.strip() for line in labels.read_text().splitlines()]
-            side_px = tile_px or TILE_PX
-            about = About(arch, [line for line in lines if line], side_px, side_px)
-            net = read_foreign(checkpoint, about)
-        else:
-            net, about = read(checkpoint)
+        net, about = read(checkpoint, told)
         dataset = load(data or _eurosat(), tile_px=about.tile_px, labels=about.labels)
         _, measured = run(net, about, dataset, out, name or out.stem, precision.upper())
     for form, found in measured.items():
@@ -141,7 +165,10 @@ def export(
     show_default=True,
 )
 @click.option("--shifts", is_flag=True, help="Also on blurred, compressed, turned … tiles.")
-@click.option("--report", type=NEW, help="Folder to write HTML, PNG and JSON to (with --shifts).")
+@click.option(
+    "--report", type=NEW_FOLDER, help="Folder to write HTML, PNG and JSON to (with --shifts)."
+)
+@_foreign
 def evaluate(
     artefact: Path | None,
     checkpoint: Path | None,
@@ -149,11 +176,16 @@ def evaluate(
     split: str,
     shifts: bool,
     report: Path | None,
+    arch: str | None,
+    labels: Path | None,
+    tile_px: int | None,
 ) -> None:
     """Measure how right a model is, and how well it knows."""
     if not (artefact or checkpoint):
         raise click.UsageError("Give --artefact, --checkpoint or both.")
     with _plain_errors():
+        about = _about(arch, labels, tile_px)
+
         from model.evaluation import report as reports
         from model.evaluation.evaluate import evaluate as run
 
@@ -161,12 +193,32 @@ def evaluate(
             data or _eurosat(),
             artefact=artefact,
             checkpoint=checkpoint,
+            about=about,
             split=split,
             shifted=shifts or report is not None,
         )
         click.echo(reports.text(found))
         if report:
             click.echo(f"\nwrote {reports.write(found, report)}")
+
+
+def _about(arch: str | None, labels: Path | None, tile_px: int | None) -> About | None:
+    """Return what the options of ``_foreign`` say of a checkpoint, or None if they say nothing."""
+    if (arch is None) != (labels is None):
+        raise click.UsageError("--arch and --labels belong together: give both or neither.")
+    if arch is None or labels is None:
+        if tile_px:
+            raise click.UsageError("--tile-px is for a checkpoint that does not say; give --arch.")
+        return None
+    from model.data import read_labels
+    from model.images import TILE_PX
+
+    names = read_labels(labels)  # what takes no time to say is said before torch loads
+
+    from model.reference.checkpoint import About
+
+    side_px = tile_px or TILE_PX
+    return About(arch, names, side_px, side_px)
 
 
 def _eurosat() -> Path:

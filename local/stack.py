@@ -15,6 +15,8 @@ from local.output import Output
 from local.ports import answers, bracketed, reachable, require_free
 from local.postgres import EmbeddedPostgres
 from local.supervisor import Part, Stopped, Supervisor
+from model.artefact import labels_of
+from model.errors import ModelError
 from settings import ROOT, Settings
 from store.errors import StoreError
 from store.migrations import migrate
@@ -34,6 +36,7 @@ def up(settings: Settings) -> int:
             Supervisor(home / RUNNING, Output(sys.stdout)) as supervisor,
         ):
             supervisor.stop_on_signals()
+            labels_of(settings.artefact)  # or say now what is wrong with it
             require_free(
                 api_port=(settings.host, settings.api_port),
                 flower_port=(settings.flower_host, settings.flower_port),
@@ -54,7 +57,7 @@ def up(settings: Settings) -> int:
             supervisor.run()
     except Stopped:
         return 0
-    except (LocalError, StoreError) as error:
+    except (LocalError, ModelError, StoreError) as error:
         print(f"\nskylane: {error}", file=sys.stderr)
         return 1
     return 0

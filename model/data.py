@@ -62,6 +62,22 @@ def split_of(name: str) -> str:
     return "validation" if share < TRAIN_SHARE + VALIDATION_SHARE else "test"
 
 
+def read_labels(path: Path) -> list[str]:
+    """Return the labels of a text file, one a line, in UTF-8.
+
+    Raises:
+        DataError: it is in another encoding, or empty.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # an editor may have put a mark before it
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not in UTF-8 ({error.reason}); store it so") from error
+    labels = [label for line in text.splitlines() if (label := line.strip())]
+    if not labels:
+        raise DataError(f"{path} has no labels in it: give one a line")
+    return labels
+
+
 def load(source: Path, *, tile_px: int = TILE_PX, labels: list[str] | None = None) -> Dataset:
     """Load every ``<Class>/<image>`` of a folder or zip archive, decoded as in serving.
 

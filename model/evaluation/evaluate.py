@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from model.evaluation.shifts import SHIFTS
 from model.images import Pixels
 from model.predictor import Predictor, Probabilities
 from model.serving import Predicts
+
+if TYPE_CHECKING:
+    from model.reference.checkpoint import About
 
 MISTAKES = 24  # that are kept to be shown, the most confident first
 OPENVINO, TORCH = "OpenVINO fp32", "torch fp32"
@@ -56,10 +59,13 @@ def evaluate(
     *,
     artefact: Path | None = None,
     checkpoint: Path | None = None,
+    about: About | None = None,
     split: str = "test",
     shifted: bool = False,
 ) -> Findings:
     """Evaluate an artefact as it is served, a checkpoint by torch and by OpenVINO, or both.
+
+    ``about`` is what a checkpoint is that does not say it itself.
 
     Raises:
         ArtefactError: the artefact is damaged.
@@ -68,7 +74,7 @@ def evaluate(
         ConfigError: there is nothing to evaluate.
     """
     with tempfile.TemporaryDirectory() as folder:
-        forms = _forms(artefact, checkpoint, Path(folder))
+        forms = _forms(artefact, checkpoint, about, Path(folder))
         first = next(iter(forms.values()))
         for predictor in forms.values():
             if (predictor.labels, predictor.tile_px) != (first.labels, first.tile_px):
@@ -99,7 +105,9 @@ def form_of(card: dict[str, Any]) -> str:
     return f"OpenVINO {card.get('precision', 'INT8')}"
 
 
-def _forms(artefact: Path | None, checkpoint: Path | None, folder: Path) -> dict[str, Predicts]:
+def _forms(
+    artefact: Path | None, checkpoint: Path | None, about: About | None, folder: Path
+) -> dict[str, Predicts]:
     forms: dict[str, Predicts] = {}
     temperature = 1.0
     if artefact:
@@ -113,7 +121,7 @@ def _forms(artefact: Path | None, checkpoint: Path | None, folder: Path) -> dict
         from model.reference.convert import convert, openvino_fp32
         from model.reference.predictor import TorchPredictor
 
-        net, about = read(checkpoint)
+        net, about = read(checkpoint, about)
         servable = Servable(net, about.net_px, temperature)
         card = {"name": checkpoint.stem, "labels": about.labels, "tile_px": about.tile_px}
         forms[OPENVINO] = openvino_fp32(convert(servable, about.tile_px), card, folder)

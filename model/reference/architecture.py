@@ -50,7 +50,8 @@ def build(arch: str, classes: int, *, imagenet: bool = False) -> nn.Module:
     which makes a short training steadier.
 
     Raises:
-        ConfigError: there is no such architecture, or it has no head that could be replaced.
+        ConfigError: there is no such architecture, it has no head that could be replaced, or
+            its ImageNet weights cannot be had.
     """
     if arch not in names():
         near = difflib.get_close_matches(arch, names(), n=3)
@@ -62,7 +63,13 @@ def build(arch: str, classes: int, *, imagenet: bool = False) -> nn.Module:
         options["aux_logits"] = False
     if imagenet:
         weights = models.get_model_weights(arch).DEFAULT
-        net: nn.Module = models.get_model(arch, weights=weights, **options)
+        try:
+            net: nn.Module = models.get_model(arch, weights=weights, **options)
+        except OSError as error:  # URLError is one
+            raise ConfigError(
+                f"{arch}'s ImageNet weights could not be fetched ({error}); start=scratch needs"
+                " none, and start=FILE takes a checkpoint"
+            ) from error
         _replace_head(net, classes)
     else:
         if "resne" in arch:

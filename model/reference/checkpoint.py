@@ -54,19 +54,23 @@ def write(path: Path, net: nn.Module, about: About) -> None:
     save(path, tensors, asdict(about))
 
 
-def read(path: Path) -> tuple[nn.Module, About]:
+def read(path: Path, told: About | None = None) -> tuple[nn.Module, About]:
     """Read what ``write`` wrote: the net in float32, in evaluation mode, and its metadata.
 
+    ``told`` is of a checkpoint that says nothing of itself (``read_foreign``).
+
     Raises:
-        CheckpointError: the file is damaged, or not of ours (``read_foreign`` may do).
+        CheckpointError: the file is damaged, or neither says nor fits what it is.
     """
+    if told:
+        return read_foreign(path, told), told
     tensors, metadata = load(path)
     try:
         about = About(**metadata)
     except TypeError as error:
         raise CheckpointError(
-            f"{path} does not say what it is, so `skylane train` did not write it; `skylane export`"
-            " takes it with --arch and --labels"
+            f"{path} does not say what it is, so `skylane train` did not write it; --arch and"
+            " --labels say it"
         ) from error
     return _filled(path, about, tensors), about
 
@@ -162,4 +166,13 @@ def _fill(path: Path, net: nn.Module, tensors: dict[str, Tensor]) -> None:
         net.load_state_dict(tensors)
     except RuntimeError as error:
         first = "\n".join(str(error).splitlines()[:4])
-        raise CheckpointError(f"{path} does not fit: {first}") from error
+        raise CheckpointError(f"{path} does not fit: {first}{_outputs(net, tensors)}") from error
+
+
+def _outputs(net: nn.Module, tensors: dict[str, Tensor]) -> str:
+    """Return what to say if it is the number of labels that does not fit."""
+    weight = f"{head(net)}.weight"
+    own, given = net.state_dict()[weight], tensors.get(weight)
+    if given is None or given.shape[1:] != own.shape[1:] or len(given) == len(own):
+        return ""
+    return f"\nIt tells {len(given)} classes apart; {len(own)} labels were given"

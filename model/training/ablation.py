@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from model.data import Dataset, load
-from model.errors import ModelError, TrainingError
+from model.errors import DataError, ModelError, TrainingError
 from model.evaluation.metrics import evaluation
 from model.evaluation.shifts import SHIFTS
 from model.reference.predictor import TorchPredictor
@@ -72,6 +72,8 @@ def ablate(
     Raises:
         TrainingError: ``out`` holds an ablation of another recipe or of other data.
     """
+    if not data.exists():
+        raise DataError(f"{data} does not exist; give a folder or zip of <Class>/<image>")
     dataset = load(data, tile_px=base.tile_px)
     _same_base(out / BASE, {"config": asdict(replace(base, seed=0)), "digest": dataset.digest})
     table = out / TABLE

@@ -70,8 +70,23 @@ def configure(assignments: Iterable[str]) -> Config:
     try:
         parsed: dict[str, object] = dict(values)
         if "stages" in values:
-            parsed["stages"] = TypeAdapter(Stages).validate_json(values["stages"])
+            parsed["stages"] = _stages(values["stages"])
         return TypeAdapter(Config).validate_python(parsed)
     except Misfit as error:
-        told = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
-        raise ConfigError("; ".join(told)) from error
+        raise ConfigError(_told(error)) from error
+
+
+def _stages(value: str) -> Stages:
+    try:
+        stages: Stages = TypeAdapter(Stages).validate_json(value)
+    except Misfit as error:
+        raise ConfigError(
+            f"stages={value}: {_told(error)}. They are pairs of epochs and pixels, as in"
+            " stages=[[2, 32], [4, 64]]"
+        ) from error
+    return stages
+
+
+def _told(error: Misfit) -> str:
+    named = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors()]
+    return "; ".join(f"{name}: {message}" if name else message for name, message in named)

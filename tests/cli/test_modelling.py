@@ -12,6 +12,7 @@ from tests.model.nets import make_data
 
 torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
+FOREIGN = ("export", "--checkpoint", "{text}", "--arch", "vgg11", "--out", "{tmp}/m.zip")
 NOWHERE = dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY"), "http://127.0.0.1:1")
 
 
@@ -53,6 +54,23 @@ def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path
         ),
         (("export", "--checkpoint", "{text}", "--out", "{tmp}/m.zip"), "not a safetensors file"),
         (("export", "--checkpoint", "{text}", "--arch", "vgg11", "--out", "x"), "belong together"),
+        (("export", "--checkpoint", "{text}", "--tile-px", "64", "--out", "x"), "give --arch"),
+        ((*FOREIGN, "--labels", "{latin}"), "is not in UTF-8"),
+        ((*FOREIGN, "--labels", "{empty}"), "has no labels in it"),
+        (("export", "--checkpoint", "{text}", "--out", "{text}/m.zip"), "is a file, not a folder"),
+        (("export", "--checkpoint", "{text}", "--out", "{tmp}"), "is a directory"),
+        (("evaluate", "--artefact", "{served}", "--report", "{text}"), "is a file"),
+        (("train", "--out", "{tmp}/run", "--data", "{other}"), "no tiles to validate on"),
+        (("train", "--out", "{tmp}/run", "--data", "{one}"), "one class, Cat: nothing to tell"),
+        (("train", "--out", "{tmp}/run", "--set", "stages=64"), "as in stages=[[2, 32], [4, 64]]"),
+        (
+            ("train", "--out", "{tmp}/run", "--data", "{two}", "--set", "start=imagenet"),
+            "ImageNet weights could not be fetched",
+        ),
+        (
+            ("train", "--out", "{tmp}/run", "--data", "{two}", "--set", "teacher={text}"),
+            "not a safetensors file",
+        ),
         (("evaluate", "--data", "{tmp}"), "Give --artefact, --checkpoint or both"),
         (("evaluate", "--data", "{tmp}", "--artefact", "{text}"), "is not a model artefact"),
         (("evaluate", "--data", "{other}", "--artefact", "{served}"), "has classes Cat; the model"),
@@ -63,17 +81,27 @@ def test_what_is_wrong_is_told_without_a_traceback(
 ) -> None:
     text = tmp_path / "text.safetensors"
     text.write_text("not what it should be")
+    (tmp_path / "latin.txt").write_bytes("Fôret\n".encode("latin-1"))
+    (tmp_path / "empty.txt").write_text("\n \n")
     cats = tmp_path / "other" / "Cat"
     cats.mkdir(parents=True)
     (cats / "tom.jpg").write_bytes(tile)
+    for folder, label in (("one", "Cat"), ("two", "Cat"), ("two", "Dog")):
+        (tmp_path / folder / label).mkdir(parents=True)
+        for number in range(160):
+            (tmp_path / folder / label / f"{label}_{number}.jpg").write_bytes(tile)
     places = {
+        "latin": tmp_path / "latin.txt",
+        "empty": tmp_path / "empty.txt",
+        "one": tmp_path / "one",
+        "two": tmp_path / "two",
         "tmp": tmp_path / "nothing",
         "text": text,
         "other": cats.parent,
         "served": Settings().artefact,
     }
     places["tmp"].mkdir()
-    ended = skylane(*(argument.format(**places) for argument in arguments))
+    ended = skylane(*(argument.format(**places) for argument in arguments), **NOWHERE)
     assert ended.returncode in (1, 2)
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -12,6 +12,7 @@ import psutil
 import pytest
 import requests
 
+from tests.cli.command import skylane
 from tests.stack import WORKER, Stack, until
 
 QUICK = {"SKYLANE_STALE_AFTER_S": "2", "SKYLANE_SWEEP_EVERY_S": "0.5"}
@@ -52,6 +53,15 @@ def test_ctrl_c_leaves_no_process_and_the_next_start_finds_the_results(
             image = requests.get(f"{stack.url}/images/{row['request_id']}", timeout=9)
             assert image.ok
         assert stack.stop(signal.SIGTERM) == 0
+
+
+def test_a_model_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> None:
+    text = tmp_path / "model.zip"
+    text.write_text("not a model")
+    ended = skylane("up", SKYLANE_HOME=str(tmp_path / "home"), SKYLANE_ARTEFACT=str(text))
+    assert ended.returncode == 1
+    assert "model.zip is not a model artefact" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_killed_worker_loses_no_image(tmp_path: Path, tiles: list[Path]) -> None:

@@ -228,6 +228,11 @@ def test_a_teacher_of_other_tiles_is_refused(
         targets.read(taught, load(other))
 
 
+def test_a_teacher_itself_is_no_targets(weights: Path, data: Path) -> None:
+    with pytest.raises(CheckpointError, match="holds no targets"):
+        targets.read(weights, load(data))
+
+
 def test_the_learning_rate_rises_and_then_falls_to_nothing() -> None:
     config = Config(peak_lr=0.4, warmup=0.25)
     rates = [learning_rate(config, done) for done in np.linspace(0, 1, 101)]
