@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
@@ -19,21 +21,26 @@ MISTAKEN = LinearSegmentedColormap.from_list("mistaken", ["#fff7ed", "#fdba74", 
 DPI = 130
 SHEET_COLUMNS = 6
 STYLE: dict[str, Any] = {"fontsize": 9, "color": INK}
+# For labels in letters that matplotlib's own font has not, where one of these is installed.
+FONTS = ("Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Noto Sans Arabic")
 
 
 def draw(findings: Findings, folder: Path) -> list[str]:
     """Draw all plots of ``findings`` into ``folder`` and return their file names."""
-    drawn = {
-        "classes.png": _classes(findings.served),
-        "confusion.png": _confusion(findings),
-        "reliability.png": _reliability(findings),
-    }
-    if findings.shifts:
-        drawn["shifts.png"] = _shifts(findings)
-    if findings.mistakes:
-        drawn["mistakes.png"] = _mistakes(findings)
-    for name, figure in drawn.items():
-        figure.savefig(folder / name, dpi=DPI, facecolor="white", bbox_inches="tight")
+    installed = set(font_manager.get_font_names())
+    fonts = ["DejaVu Sans", *(font for font in FONTS if font in installed)]
+    with matplotlib.rc_context({"font.family": fonts}):
+        drawn = {
+            "classes.png": _classes(findings.served),
+            "confusion.png": _confusion(findings),
+            "reliability.png": _reliability(findings),
+        }
+        if findings.shifts:
+            drawn["shifts.png"] = _shifts(findings)
+        if findings.mistakes:
+            drawn["mistakes.png"] = _mistakes(findings)
+        for name, figure in drawn.items():
+            figure.savefig(folder / name, dpi=DPI, facecolor="white", bbox_inches="tight")
     return list(drawn)
 
 
@@ -62,7 +69,8 @@ def _classes(served: Evaluation) -> Figure:
     axes.set_yticks(places, names, **STYLE)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
     axes.grid(axis="x", color=GRID)
-    axes.legend(frameon=False, fontsize=8, loc="upper left", ncols=2, bbox_to_anchor=(0, 1.09))
+    # Above the rows, however few they are.
+    axes.legend(frameon=False, fontsize=8, loc="lower left", ncols=2, bbox_to_anchor=(0, 1))
     return figure
 
 
@@ -117,7 +125,10 @@ def _shifts(findings: Findings) -> Figure:
         color = SERVED if name == "as they are" else WRONG
         axes.hlines(place, low, high, color=color, lw=2, alpha=0.5)
         axes.scatter(found.accuracy, place, color=color, s=34, zorder=3)
-        axes.text(high + 0.003, place, f"{found.accuracy:.2%}", va="center", **STYLE)
+        axes.annotate(
+            f"{found.accuracy:.2%}", (high, place), (5, 0),
+            textcoords="offset points", va="center", **STYLE,
+        )  # fmt: skip
     axes.axvline(findings.served.accuracy, color=SERVED, lw=0.8, ls=":")
     axes.set_yticks(places, list(rows), **STYLE)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader
 from model.evaluation.evaluate import Findings
 
 HERE = Path(__file__).parent
+METRICS_JSON = "metrics.json"
 
 
 def text(findings: Findings) -> str:
@@ -46,7 +47,7 @@ def write(findings: Findings, folder: Path) -> Path:
         name.removesuffix(".png"): base64.b64encode((folder / name).read_bytes()).decode()
         for name in draw(findings, folder)
     }
-    (folder / "metrics.json").write_text(json.dumps(as_json(findings), indent=2) + "\n")
+    (folder / METRICS_JSON).write_text(json.dumps(as_json(findings), indent=2) + "\n")
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True)
     page = templates.get_template("report.html.jinja").render(found=findings, pictures=pictures)
     path = folder / "report.html"

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from model.errors import DataError, ModelError
 from model.evaluation.plots import DPI, FAINT, SERVED, STYLE, WRONG, axes_of
+from model.evaluation.report import METRICS_JSON
 from model.reference.checkpoint import About
 from model.reference.checkpoint import load as load_checkpoint
 from model.training.ablation import TABLE, summary
@@ -46,11 +48,18 @@ def main() -> None:
 
 def write(run: Path, evaluation: Path, ablation: Path | None, out: Path) -> Path:
     """Write ``README.md`` and ``curves.png`` into ``out`` and return the page's path."""
+    for folder, file, by in (
+        (run, WEIGHTS, "skylane train"),
+        (evaluation, METRICS_JSON, "skylane evaluate --report"),
+        (ablation, TABLE, "model.training.ablation"),
+    ):
+        if folder and not (folder / file).exists():
+            raise DataError(f"{folder} has no {file}, which `{by}` writes")
     out.mkdir(parents=True, exist_ok=True)
     _, metadata = load_checkpoint(run / WEIGHTS)
     about = About(**metadata)
     epochs = _read(run / METRICS)
-    found = json.loads((evaluation / "metrics.json").read_text())
+    found = json.loads((evaluation / METRICS_JSON).read_text())
     if (found["split"], found["data"]["digest"]) != ("test", about.data["digest"]):
         raise DataError(f"{evaluation} is not of the test split of what {run} was trained on")
     _curves(epochs).savefig(out / CURVES, dpi=DPI, facecolor="white", bbox_inches="tight")
@@ -98,12 +107,13 @@ def _measured(found: dict[str, Any]) -> str:
 def _ablation(rows: Rows) -> str:
     seeds = len({row["seed"] for row in rows})
     return (
-        f"## What helped\n\nA short schedule, {seeds} seeds, one thing changed at a time; on the"
-        " validation split. The spread is the standard deviation over seeds.\n\n"
+        f"## What helped\n\nA short schedule, {seeds} {'seed' if seeds == 1 else 'seeds'}, one"
+        " thing changed at a time; on the validation split. The spread is the standard deviation"
+        " over seeds.\n\n"
         + _table(
             ("", "accuracy", "spread", "mean under shift"),
             [
-                (variant, f"{accuracy:.2%}", f"{spread:.2%}", f"{shifted:.2%}")
+                (variant, f"{accuracy:.2%}", f"{spread:.2%}" if seeds > 1 else "", f"{shifted:.2%}")
                 for variant, accuracy, spread, shifted in summary(rows)
             ],
         )
@@ -119,13 +129,20 @@ def _curves(epochs: Rows) -> Figure:
     figure = Figure(figsize=(8.5, 3))
     numbers = [int(row["epoch"]) for row in epochs]
     left, right = axes_of(figure, 1, 2, 1), axes_of(figure, 1, 2, 2)
-    left.plot(numbers, [float(row["loss"]) for row in epochs], color=FAINT, label="training")
+    marker = "o" if len(numbers) == 1 else ""  # of one epoch there is no line
+    left.plot(
+        numbers,
+        [float(row["loss"]) for row in epochs],
+        color=FAINT,
+        marker=marker,
+        label="training",
+    )
     validation = [float(row["validation_loss"]) for row in epochs]
-    left.plot(numbers, validation, color=SERVED, label="validation")
+    left.plot(numbers, validation, color=SERVED, marker=marker, label="validation")
     left.set_title("cross entropy", loc="left", **STYLE)
     left.legend(frameon=False, fontsize=8)
     wrong = [1 - float(row["validation_accuracy"]) for row in epochs]
-    right.plot(numbers, wrong, color=WRONG)
+    right.plot(numbers, wrong, color=WRONG, marker=marker)
     right.set_yscale("log")
     right.set_title("validation tiles wrong", loc="left", **STYLE)
     ticks = [tick for tick in TICKS if min(wrong) / 2 < tick < max(wrong) * 2]
@@ -133,6 +150,7 @@ def _curves(epochs: Rows) -> Figure:
     right.set_yticks([], minor=True)
     for axes in (left, right):
         axes.set_xlabel("epoch", **STYLE)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(color="#e5e7eb")
     return figure
 

@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 from PIL import Image
 
 from model.data import load
-from model.errors import TrainingError
+from model.errors import DataError, TrainingError
 from model.evaluation import report as reports
 from model.evaluation.evaluate import TORCH, evaluate
 from model.evaluation.shifts import SHIFTS
@@ -94,3 +94,8 @@ def test_the_training_report_is_written_from_what_the_commands_left(
     assert f"`{load(data).split_digest}`" in told
     with Image.open(page.parent / "curves.png") as picture:
         assert picture.width > 500
+
+
+def test_a_training_report_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"has no weights\.safetensors, which"):
+        write(tmp_path, tmp_path, None, tmp_path / "report")
