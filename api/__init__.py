@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 from flask_openapi3 import Info, OpenAPI
 
 from settings import Settings, settings
@@ -19,9 +21,13 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     from store.predictions import Predictions
     from store.statistics import Statistics
     from store.workers import Workers
-    from tasks import celery_app
 
     chosen = chosen or settings()
+    broker: ModuleType | None = None  # in the cloud, storing an image is what sets work off
+    if chosen.lane == "on-prem":
+        from tasks import celery_app
+
+        broker = celery_app
     app = OpenAPI(
         __name__,
         info=Info(
@@ -51,12 +57,12 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
             image_store,
             predictions,
             Finished(chosen.database_url, predictions.get),
-            celery_app.enqueue,
+            broker.enqueue if broker else None,
             lane=chosen.lane,
             max_waiting=max(1, chosen.api_threads * 3 // 4),
         ),
         labels=labels_of(chosen.artefact),
-        queue_depth=celery_app.queue_depth,
+        queue_depth=broker.queue_depth if broker else None,
         load=SystemLoad(),
     )
     errors.register(app)

@@ -38,6 +38,6 @@ def image(path: RequestPath) -> Response:
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Content-Disposition"] = "inline"
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
-    response.headers["ETag"] = quote_etag(row["sha256"])
+    response.headers["ETag"] = quote_etag(row["sha256"] or str(row["request_id"]))
     response.make_conditional(request)
     return response

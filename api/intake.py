@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,7 +38,8 @@ class Intake:
     """The only way in. Uploads that arrive together are committed together.
 
     A commit waits for the disk, and so does each image; but ten of them that wait
-    together wait once. Under load this is most of what an upload costs.
+    together wait once. Under load this is most of what an upload costs. ``enqueue`` is None
+    in a lane where an image that is stored is an event already.
     """
 
     def __init__(
@@ -45,7 +47,7 @@ class Intake:
         images: ImageStore,
         predictions: Predictions,
         finished: Finished,
-        enqueue: Callable[[Iterable[Reference]], None],
+        enqueue: Callable[[Iterable[Reference]], None] | None,
         *,
         lane: str,
         max_waiting: int,
@@ -88,7 +90,9 @@ class Intake:
         with self._batchers_lock:
             if not self._batchers_made:
                 self._insert = MicroBatcher(self._commit, size=COMMIT_TOGETHER)
-                self._publish = MicroBatcher(self._enqueue_or_leave, size=COMMIT_TOGETHER)
+                if self._enqueue:
+                    publish = partial(self._enqueue_or_leave, self._enqueue)
+                    self._publish = MicroBatcher(publish, size=COMMIT_TOGETHER)
                 self._batchers_made = True
         return self._insert(uploads)
 
@@ -114,14 +118,18 @@ class Intake:
                 for (request_id, upload), reference in zip(uploads, references, strict=True)
             ]
         )
-        # Not waited for: a broker that hangs must not hold up who uploads.
-        self._publish.submit(references)
+        if self._enqueue:
+            # Not waited for: a broker that hangs must not hold up who uploads.
+            self._publish.submit(references)
         by_id = {row["request_id"]: row for row in rows}
         return [by_id[str(request_id)] for request_id, _ in uploads]
 
-    def _enqueue_or_leave(self, references: list[Reference]) -> list[Reference]:
+    @staticmethod
+    def _enqueue_or_leave(
+        enqueue: Callable[[Iterable[Reference]], None], references: list[Reference]
+    ) -> list[Reference]:
         try:
-            self._enqueue(references)
+            enqueue(references)
         except Exception as error:
             # Accepted all the same: the rows are there, and the sweep enqueues them as soon
             # as the broker is back. Telling the client to try again would do it twice.

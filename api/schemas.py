@@ -70,7 +70,7 @@ class Prediction(BaseModel):
     filename: str
     content_type: str
     size_bytes: int
-    sha256: str
+    sha256: str | None
     bucket: str | None = Field(None, description="where images are on S3")
     s3_key: str | None = Field(None, description="where images are on S3")
     lane: Lane

@@ -1,1 +1,1 @@
-"""S3 and SQS events to the functions of tasks, API Gateway events to the app of api."""
+"""The serverless lane: events of S3, SQS and API Gateway to the functions of tasks and api."""

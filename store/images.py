@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
@@ -39,6 +40,14 @@ class ImageStore(Protocol):
 
     def delete(self, reference: Reference) -> None:
         """Remove an image; nothing happens where there is none."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """What an S3 store knows of an object besides its bytes; ``notes`` are its metadata."""
+
+    content_type: str
+    notes: Mapping[str, str]
 
 
 def open_images(url: str, endpoint_url: str = "") -> ImageStore:
@@ -152,6 +161,11 @@ class S3Images:
 
     def get_many(self, references: Sequence[Reference]) -> list[bytes | ImageNotFound]:
         return list(self._threads.map(lambda one: _get_or_error(self, one), references))
+
+    def describe(self, reference: Reference) -> Described:
+        """Return an object's content type and metadata; raises ``ImageNotFound``."""
+        answer = self._call("head_object", Key=reference.key)
+        return Described(answer["ContentType"], answer.get("Metadata", {}))
 
     def delete(self, reference: Reference) -> None:
         self._call("delete_object", Key=reference.key)

@@ -14,11 +14,16 @@ from typing import Any
 from uuid import UUID
 
 from store.database import Database
+from store.errors import StoreError
 from store.references import Reference
 
 Row = dict[str, Any]
 
 SWEEP_ROWS = 1000  # in one statement, so that none of them is long
+INSERT = """
+    INSERT INTO predictions (request_id, lane, image_name, content_type, size_bytes,
+        sha256, storage_key, storage_version, true_label)
+    VALUES %s"""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class NewPrediction:
     image_name: str
     content_type: str
     size_bytes: int
-    sha256: str
+    sha256: str | None  # None of an object that did not come through the API
     reference: Reference
     true_label: str | None = None
 
@@ -58,6 +63,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far the work on an image is: ``attempts`` says how often it was begun."""
+
+    finished: bool
+    attempts: int
+
+
+@dataclass(frozen=True)
 class Stale:
     """What a sweep found.
 
@@ -77,28 +90,60 @@ class Predictions:
         self._database = database
 
     def insert(self, rows: Sequence[NewPrediction]) -> list[Row]:
-        """Insert accepted images as ``pending`` and return their rows, in no particular order."""
-        return self._database.insert_many(
-            """
-            INSERT INTO predictions (request_id, lane, image_name, content_type, size_bytes,
-                sha256, storage_key, storage_version, true_label)
-            VALUES %s RETURNING *, NULL AS queue_ms, NULL AS latency_ms
+        """Insert accepted images as ``pending`` and return their rows, in no particular order.
+
+        The event of an object can overtake the API that stored it, and have it adopted first.
+        Such a row, without a digest, may even be finished; it takes on what the API knows and
+        keeps its state.
+
+        Raises:
+            StoreError: the database failed, or an object was accepted before.
+        """
+        inserted = self._database.insert_many(
+            f"""
+            {INSERT} ON CONFLICT (storage_key, storage_version) DO UPDATE SET
+                request_id = EXCLUDED.request_id, image_name = EXCLUDED.image_name,
+                content_type = EXCLUDED.content_type, size_bytes = EXCLUDED.size_bytes,
+                sha256 = EXCLUDED.sha256, true_label = EXCLUDED.true_label
+            WHERE predictions.sha256 IS NULL
+            RETURNING *, NULL AS queue_ms, NULL AS latency_ms
             """,
-            [
-                (
-                    str(row.request_id),
-                    row.lane,
-                    row.image_name,
-                    row.content_type,
-                    row.size_bytes,
-                    row.sha256,
-                    row.reference.key,
-                    row.reference.version,
-                    row.true_label,
-                )
-                for row in rows
-            ],
+            [_values(row) for row in rows],
         )
+        if len(inserted) < len(rows):
+            raise StoreError("database: objects are unique, and one was accepted before")
+        return inserted
+
+    def adopt(self, rows: Sequence[NewPrediction]) -> list[Reference]:
+        """Insert, as ``pending``, objects that came past the API; return which were new.
+
+        Left out is what has a row by now, and whose request id another row has.
+        """
+        adopted = self._database.insert_many(
+            f"{INSERT} ON CONFLICT DO NOTHING RETURNING storage_key, storage_version",
+            [_values(row) for row in rows],
+        )
+        return [Reference(row["storage_key"], row["storage_version"]) for row in adopted]
+
+    def progress(self, references: Sequence[Reference]) -> dict[Reference, Progress]:
+        """Return how far the work on each is; what has no row is left out."""
+        rows = self._database.query(
+            """
+            SELECT storage_key, storage_version, status, attempts FROM predictions
+            WHERE (storage_key, storage_version) IN (
+                SELECT * FROM unnest(%(keys)s::text[], %(versions)s::text[]))
+            """,
+            {
+                "keys": [reference.key for reference in references],
+                "versions": [reference.version for reference in references],
+            },
+        )
+        return {
+            Reference(row["storage_key"], row["storage_version"]): Progress(
+                finished=row["status"] in ("done", "failed"), attempts=row["attempts"]
+            )
+            for row in rows
+        }
 
     def claim(
         self, references: Sequence[Reference], worker: str, stale_after_s: float
@@ -232,3 +277,18 @@ class Predictions:
             f"SELECT * FROM prediction_results {where} ORDER BY id DESC LIMIT %(limit)s",  # noqa: S608
             {**wanted, "before_id": before_id, "limit": limit},
         )
+
+
+def _values(row: NewPrediction) -> tuple[Any, ...]:
+    """Return what ``INSERT`` asks for."""
+    return (
+        str(row.request_id),
+        row.lane,
+        row.image_name,
+        row.content_type,
+        row.size_bytes,
+        row.sha256,
+        row.reference.key,
+        row.reference.version,
+        row.true_label,
+    )

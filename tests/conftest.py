@@ -16,6 +16,7 @@ from store.database import Database
 from store.migrations import migrate
 from store.predictions import NewPrediction, Predictions
 from store.references import Reference
+from tests.s3 import s3_server
 from tests.stack import Stack
 
 TILES = Path(__file__).parent / "data" / "eurosat"
@@ -98,6 +99,13 @@ def accept(predictions: Predictions) -> Callable[..., list[Reference]]:
         return [row.reference for row in rows]
 
     return insert
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run an S3-compatible server with one bucket, and return its address."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,18 @@
+"""The Flask app behind API Gateway (REST and HTTP APIs) or a load balancer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import serverless_wsgi
+
+from api import create_app
+
+# At INIT: an invocation finds the app made, and no connection open that might have gone stale.
+app = create_app()
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer one request."""
+    answer: dict[str, Any] = serverless_wsgi.handle_request(app, event, context)
+    return answer

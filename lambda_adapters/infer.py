@@ -1,0 +1,137 @@
+"""Objects that were stored, to `tasks.classify`: the serverless lane's worker.
+
+Events come from S3, from EventBridge, or from either through SQS. An event may come late,
+twice, or before the API has inserted the object's row; the row decides, as it does on-prem.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import (
+    BatchProcessor,
+    EventType,
+    process_partial_response,
+)
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from lambda_adapters.adoption import adopt
+from lambda_adapters.environment import Environment, environment
+from lambda_adapters.events import (
+    Event,
+    EventError,
+    StoredObject,
+    is_batch,
+    objects_of,
+    objects_of_message,
+)
+from store.references import Reference
+from tasks.classify import classify
+
+log = logging.getLogger(__name__)
+
+Unfinished = dict[StoredObject, str]  # and why
+
+
+class NotFinished(Exception):
+    """Work that has to be delivered again."""
+
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    environment()  # at INIT, so that no image waits for the model
+
+
+def handler(event: Event, context: Any) -> dict[str, Any]:
+    """Classify every object that ``event`` tells of.
+
+    Of a batch of SQS it returns the messages to be delivered again: those alone whose objects
+    are not finished. For any other event that is an error, and Lambda delivers it again.
+
+    Raises:
+        EventError: the event, not being of SQS, is none of an object's.
+        NotFinished: likewise, and not all of its objects could be finished.
+    """
+    if is_batch(event):
+        return _batch(event, context)
+    stored = objects_of(event)
+    if unfinished := _work(stored, environment()):
+        raise NotFinished(_told(unfinished))
+    return {"objects": len(stored)}
+
+
+def _batch(event: Event, context: Any) -> dict[str, Any]:
+    # All messages' objects are classified together; then each message is asked about its own.
+    found = {record["messageId"]: _parsed(record["body"]) for record in event["Records"]}
+    readable = [one for one in found.values() if not isinstance(one, EventError)]
+    unfinished = _work([one for stored in readable for one in stored], environment())
+
+    def judge(record: SQSRecord) -> None:
+        stored = found[record.message_id]
+        if isinstance(stored, EventError):
+            raise stored
+        if own := {one: unfinished[one] for one in stored if one in unfinished}:
+            raise NotFinished(_told(own))
+
+    answer = process_partial_response(
+        event=dict(event),
+        record_handler=judge,
+        # When all fail they are all in the answer, which is delivered again as an error would be.
+        processor=BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False),
+        context=context,
+    )
+    return dict(answer)
+
+
+def _parsed(body: str) -> list[StoredObject] | EventError:
+    try:
+        return objects_of_message(body)
+    except EventError as error:
+        return error
+
+
+def _work(stored: Iterable[StoredObject], at_hand: Environment) -> Unfinished:
+    """Bring objects to an end and return those that are not there yet."""
+    objects = {one.reference: one for one in stored}
+    if not objects:
+        return {}
+    strange = {
+        one: f"it is in {one.bucket}, and this lane's images are in {at_hand.images.bucket}"
+        for one in objects.values()
+        if one.bucket != at_hand.images.bucket
+    }
+    references = [reference for reference, one in objects.items() if one not in strange]
+    failures: dict[Reference, str] = {}
+    try:
+        adopt([objects[reference] for reference in references], at_hand)
+        progress = at_hand.predictions.progress(references)
+        fresh = [one for one in references if one in progress and not progress[one].attempts]
+        # What was begun and not finished may have killed its environment. It goes alone, and
+        # after the others are safe.
+        begun = [one for one in references if one in progress and one not in fresh]
+        for group in filter(None, (fresh, *([one] for one in begun))):
+            failures |= _classify(group, at_hand)
+        after = at_hand.predictions.progress(references)
+    except Exception as error:  # of the database, say: nothing is known, so all come again
+        log.exception("%d objects are to be delivered again", len(references))
+        return strange | {objects[reference]: repr(error) for reference in references}
+    return strange | {
+        objects[reference]: failures.get(reference, "another environment has it in work")
+        for reference in references
+        if reference not in after or not after[reference].finished
+    }
+
+
+def _classify(group: list[Reference], at_hand: Environment) -> dict[Reference, str]:
+    try:
+        classify(group, at_hand.bench)
+    except Exception as error:  # one group's: the others have their turn all the same
+        log.exception("%d objects could not be classified", len(group))
+        return dict.fromkeys(group, repr(error))
+    return {}
+
+
+def _told(unfinished: Unfinished) -> str:
+    return "; ".join(f"{one.reference.key}: {why}" for one, why in unfinished.items())

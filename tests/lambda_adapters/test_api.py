@@ -1,0 +1,164 @@
+"""The same app behind the three kinds of front door: what goes in comes out, byte for byte."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import serverless_wsgi
+
+from api import create_app
+from settings import ROOT, Settings
+from tests.s3 import BUCKET
+
+Event = dict[str, Any]
+
+
+def rest(method: str, path: str, body: bytes, content_type: str) -> Event:
+    """Return an event of API Gateway's REST API (payload format 1.0)."""
+    return {
+        "resource": "/{proxy+}",
+        "path": path,
+        "httpMethod": method,
+        "headers": {"Content-Type": content_type, "Host": "a1b2c3.execute-api.amazonaws.com"},
+        "multiValueHeaders": {
+            "Content-Type": [content_type],
+            "Host": ["a1b2c3.execute-api.amazonaws.com"],
+        },
+        "queryStringParameters": None,
+        "multiValueQueryStringParameters": None,
+        "pathParameters": {"proxy": path.strip("/")},
+        "stageVariables": None,
+        "requestContext": {"stage": "dev", "path": f"/dev{path}", "httpMethod": method},
+        "body": base64.b64encode(body).decode() if body else None,
+        "isBase64Encoded": bool(body),
+    }
+
+
+def http(method: str, path: str, body: bytes, content_type: str) -> Event:
+    """Return an event of API Gateway's HTTP API (payload format 2.0)."""
+    return {
+        "version": "2.0",
+        "routeKey": "$default",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {"content-type": content_type, "host": "a1b2c3.execute-api.amazonaws.com"},
+        "requestContext": {
+            "domainName": "a1b2c3.execute-api.amazonaws.com",
+            "http": {"method": method, "path": path, "protocol": "HTTP/1.1"},
+            "stage": "$default",
+        },
+        "body": base64.b64encode(body).decode() if body else "",
+        "isBase64Encoded": bool(body),
+    }
+
+
+def alb(method: str, path: str, body: bytes, content_type: str) -> Event:
+    """Return an event of an Application Load Balancer."""
+    return {
+        "requestContext": {
+            "elb": {
+                "targetGroupArn": "arn:aws:elasticloadbalancing:eu-central-1:111122223333:"
+                "targetgroup/skylane/6d0ecf831eec9f09"
+            }
+        },
+        "httpMethod": method,
+        "path": path,
+        "queryStringParameters": {},
+        "headers": {"content-type": content_type, "host": "skylane.example"},
+        "body": base64.b64encode(body).decode() if body else "",
+        "isBase64Encoded": bool(body),
+    }
+
+
+@pytest.fixture
+def call(s3_endpoint: str, database_url: str) -> Callable[[Event], tuple[int, bytes]]:
+    """Return a function that answers an event as the function in the cloud does."""
+    chosen = Settings(
+        lane="serverless", images_url=f"s3://{BUCKET}/images", s3_endpoint_url=s3_endpoint
+    )
+    app = create_app(chosen.model_copy(update={"database_url": database_url}))
+
+    def answered(event: Event) -> tuple[int, bytes]:
+        answer = serverless_wsgi.handle_request(app, event, None)
+        body = answer.get("body", "")
+        data = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
+        return answer["statusCode"], data
+
+    return answered
+
+
+@pytest.mark.parametrize("door", [rest, http, alb])
+def test_an_upload_is_stored_and_comes_back_byte_for_byte(
+    door: Callable[..., Event], call: Callable[[Event], tuple[int, bytes]], tile: bytes
+) -> None:
+    status, body = call(door("POST", "/upload", tile, "image/jpeg"))
+    told = json.loads(body)
+    assert (status, told["status"], told["lane"]) == (202, "pending", "serverless")
+    assert told["sha256"] == hashlib.sha256(tile).hexdigest()
+    assert told["bucket"] == BUCKET
+    assert call(door("GET", f"/images/{told['request_id']}", b"", "")) == (200, tile)
+
+
+@pytest.mark.parametrize("door", [rest, http, alb])
+def test_a_form_goes_through_every_door(
+    door: Callable[..., Event], call: Callable[[Event], tuple[int, bytes]], tile: bytes
+) -> None:
+    form = b"\r\n".join(
+        [
+            b"--sep",
+            b'Content-Disposition: form-data; name="file"; filename="wood.jpg"',
+            b"Content-Type: image/jpeg",
+            b"",
+            tile,
+            b"--sep",
+            b'Content-Disposition: form-data; name="true_label"',
+            b"",
+            b"Forest",
+            b"--sep--",
+            b"",
+        ]
+    )
+    status, body = call(door("POST", "/upload", form, "multipart/form-data; boundary=sep"))
+    told = json.loads(body)
+    assert (status, told["image_name"], told["true_label"]) == (202, "wood.jpg", "Forest")
+    assert told["sha256"] == hashlib.sha256(tile).hexdigest()
+
+
+@pytest.mark.parametrize("door", [rest, http, alb])
+def test_a_mistake_is_a_problem_document_through_every_door(
+    door: Callable[..., Event], call: Callable[[Event], tuple[int, bytes]]
+) -> None:
+    status, body = call(door("POST", "/upload", b"no image", "image/jpeg"))
+    assert (status, json.loads(body)["code"]) == (415, "not_an_image")
+
+
+def test_the_api_in_the_cloud_loads_no_broker_and_no_model(tmp_path: Path) -> None:
+    script = "import lambda_adapters.api, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={"PATH": "", "SKYLANE_LANE": "serverless", "SKYLANE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "api.uploads" in loaded
+    heavy = {"celery", "kombu", "redis", "flower", "numpy", "openvino", "torch", "PIL"}
+    assert not heavy & set(loaded)
+
+
+def test_the_worker_in_the_cloud_loads_no_broker() -> None:
+    script = "import lambda_adapters.infer, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "tasks.classify" in loaded
+    assert not {"celery", "kombu", "redis", "flask", "torch"} & set(loaded)

@@ -1,0 +1,265 @@
+"""Events through the real handler, on a real database, a real S3 server and the served model."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import boto3
+import numpy as np
+import pytest
+
+from lambda_adapters import infer
+from lambda_adapters.environment import Environment
+from lambda_adapters.events import EventError
+from model.images import Pixels, decode
+from settings import Settings
+from store.database import Database
+from store.errors import StoreError
+from store.predictions import NewPrediction
+from store.references import Reference
+from tests.lambda_adapters.shapes import of_eventbridge, of_s3, of_sqs, shape
+from tests.s3 import BUCKET
+
+STREAM = "2026/11/20/[$LATEST]0b1c2d3e"
+
+Put = Callable[..., Reference]
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("lambda")  # where the compiled model is kept
+
+
+@pytest.fixture
+def at_hand(
+    s3_endpoint: str, database_url: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Environment:
+    """Be a Lambda environment with a database of its own."""
+    monkeypatch.setenv("AWS_LAMBDA_LOG_STREAM_NAME", STREAM)
+    chosen = Settings(
+        home=home,
+        lane="serverless",
+        images_url=f"s3://{BUCKET}/images",
+        s3_endpoint_url=s3_endpoint,
+    )
+    made = Environment(chosen.model_copy(update={"database_url": database_url}))
+    monkeypatch.setattr(infer, "environment", lambda: made)
+    return made
+
+
+@pytest.fixture
+def put(s3_endpoint: str, at_hand: Environment) -> Put:
+    """Return a function that stores an object, as anyone may."""
+    client = boto3.client("s3", endpoint_url=s3_endpoint)
+
+    def store(data: bytes, key: str = "", **metadata: str) -> Reference:
+        key = key or f"drop/{uuid4()}.jpg"
+        told = client.put_object(
+            Bucket=BUCKET, Key=key, Body=data, ContentType="image/jpeg", Metadata=metadata
+        )
+        return Reference(key, told["ETag"].strip('"'))
+
+    return store
+
+
+def rows(at_hand: Environment) -> dict[str, dict[str, Any]]:
+    return {row["storage_key"]: row for row in at_hand.predictions.list(limit=100)}
+
+
+def failed(answer: dict[str, Any]) -> list[str]:
+    return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+
+def accepted(reference: Reference, request_id: UUID) -> NewPrediction:
+    return NewPrediction(
+        request_id=request_id,
+        lane="serverless",
+        image_name="forest.jpg",
+        content_type="image/jpeg",
+        size_bytes=1,
+        sha256="ab" * 32,
+        reference=reference,
+        true_label="Forest",
+    )
+
+
+def test_each_kind_of_event_classifies_every_object_it_tells_of(
+    at_hand: Environment, put: Put, tiles: list[Path]
+) -> None:
+    one, two, three, four, five, six = [put(path.read_bytes()) for path in tiles[:6]]
+    assert infer.handler(of_s3([one, two]), None) == {"objects": 2}
+    assert infer.handler(of_eventbridge(three), None) == {"objects": 1}
+    batch = of_sqs([of_s3([four, five]), of_eventbridge(six), shape("test_event")])
+    assert failed(infer.handler(batch, None)) == []
+    found = rows(at_hand)
+    assert [row["status"] for row in found.values()] == ["done"] * 6
+    assert {row["lane"] for row in found.values()} == {"serverless"}
+    assert {row["worker"] for row in found.values()} == {STREAM}
+    assert found[four.key]["batch_size"] == 3  # the messages of a batch share a prediction
+    predictor = at_hand.bench.predictor
+    pixels = np.stack([decode(path.read_bytes()) for path in tiles[:6]])
+    for reference, given in zip(
+        (one, two, three, four, five, six), predictor.predict(pixels), strict=True
+    ):
+        told = found[reference.key]["probabilities"]
+        assert [told[label] for label in predictor.labels] == pytest.approx(given, abs=1e-6)
+
+
+def test_a_test_event_is_ignored(at_hand: Environment) -> None:
+    assert infer.handler(shape("test_event"), None) == {"objects": 0}
+
+
+def test_events_delivered_three_times_and_shuffled_give_one_result_each(
+    at_hand: Environment, put: Put, tiles: list[Path]
+) -> None:
+    references = [put(path.read_bytes()) for path in tiles[:20]]
+    messages = [of_s3([reference]) for reference in references] * 3
+    random.Random(4).shuffle(messages)
+    for start in range(0, len(messages), 10):
+        assert failed(infer.handler(of_sqs(messages[start : start + 10]), None)) == []
+    found = rows(at_hand)
+    assert len(found) == 20
+    assert {(row["status"], row["attempts"]) for row in found.values()} == {("done", 1)}
+
+
+def test_two_versions_of_an_object_are_two_pieces_of_work(
+    at_hand: Environment, put: Put, tiles: list[Path]
+) -> None:
+    key = f"images/2026/11/20/{uuid4()}"
+    for path in (tiles[0], tiles[9]):
+        infer.handler(of_s3([put(path.read_bytes(), key)]), None)
+    found = at_hand.predictions.list(limit=9)
+    assert [row["status"] for row in found] == ["done", "done"]
+    assert len({row["request_id"] for row in found}) == 2
+
+
+def test_a_bad_image_is_an_outcome_and_not_a_failure(
+    at_hand: Environment, put: Put, tile: bytes
+) -> None:
+    good, bad = put(tile), put(tile[:900])
+    gone = Reference("drop/never-stored.jpg", "0" * 32)
+    assert failed(infer.handler(of_sqs([of_s3([one]) for one in (good, bad, gone)]), None)) == []
+    found = rows(at_hand)
+    assert found[good.key]["status"] == "done"
+    assert found[bad.key]["error_code"] == "truncated_image"
+    assert found[gone.key]["error_code"] == "image_missing"
+
+
+def test_what_is_no_event_goes_to_the_dead_letters_alone(
+    at_hand: Environment, put: Put, tile: bytes
+) -> None:
+    good, elsewhere = put(tile), of_s3([Reference("a.jpg", "0" * 32)], bucket="another-bucket")
+    answer = infer.handler(of_sqs(["not JSON", of_s3([good]), "{}", elsewhere]), None)
+    assert failed(answer) == ["m0", "m2", "m3"]
+    assert rows(at_hand)[good.key]["status"] == "done"
+    with pytest.raises(EventError):
+        infer.handler({"Records": [{"eventName": "ObjectCreated:Put"}]}, None)
+    with pytest.raises(infer.NotFinished, match="this lane's images are in tiles"):
+        infer.handler(elsewhere, None)
+
+
+def test_an_image_that_breaks_its_worker_fails_alone_once_it_was_tried_with_others(
+    at_hand: Environment, put: Put, tiles: list[Path], database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    references = [put(path.read_bytes()) for path in tiles[:3]]
+    predict = at_hand.bench.predictor.predict
+    shown: list[int] = []
+
+    def breaking(pixels: Pixels) -> Any:
+        shown.append(len(pixels))
+        if any((one == poison).all() for one in pixels):
+            raise RuntimeError("a broken kernel")
+        return predict(pixels)
+
+    poison = decode(tiles[1].read_bytes())
+    monkeypatch.setattr(at_hand.bench.predictor, "predict", breaking)
+    batch = of_sqs([of_s3([reference]) for reference in references])
+    assert failed(infer.handler(batch, None)) == ["m0", "m1", "m2"]
+    # SQS waits longer than this before it delivers again.
+    Database(database_url).query("UPDATE predictions SET started_at = now() - interval '1 hour'")
+    assert failed(infer.handler(batch, None)) == ["m1"]
+    assert shown == [3, 1, 1, 1]
+    found = rows(at_hand)
+    assert [found[one.key]["status"] for one in references] == ["done", "running", "done"]
+
+
+def test_work_that_another_environment_has_comes_again(
+    at_hand: Environment, put: Put, tile: bytes
+) -> None:
+    reference = put(tile)
+    at_hand.predictions.adopt([accepted(reference, uuid4())])
+    at_hand.predictions.claim([reference], "another", 30.0)
+    assert failed(infer.handler(of_sqs([of_s3([reference])]), None)) == ["m0"]
+    at_hand.predictions.release([reference], "another")
+    assert failed(infer.handler(of_sqs([of_s3([reference])]), None)) == []
+
+
+def test_a_database_that_is_away_brings_all_messages_back(
+    at_hand: Environment, put: Put, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = put(tile)
+
+    def away(*_: object) -> None:
+        raise StoreError("database: away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(at_hand.predictions, "progress", away)
+        assert failed(infer.handler(of_sqs([of_s3([reference])]), None)) == ["m0"]
+        with pytest.raises(infer.NotFinished, match="away"):
+            infer.handler(of_s3([reference]), None)
+    assert failed(infer.handler(of_sqs([of_s3([reference])]), None)) == []
+
+
+def test_a_connection_that_the_database_closed_costs_nothing(
+    at_hand: Environment, put: Put, tile: bytes, database_url: str
+) -> None:
+    infer.handler(of_s3([put(tile)]), None)
+    Database(database_url).query(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    infer.handler(of_s3([put(tile)]), None)
+    assert [row["status"] for row in rows(at_hand).values()] == ["done", "done"]
+
+
+def test_an_object_that_came_past_the_api_gets_a_row_that_says_what_is_known(
+    at_hand: Environment, put: Put, tile: bytes
+) -> None:
+    request_id = uuid4()
+    presigned = put(
+        tile, f"images/2026/11/20/{request_id}", filename="wood.jpg", **{"true-label": "Forest"}
+    )
+    copied = put(tile, "drop/by hand.jpg", **{"true-label": "Unicorn"})
+    infer.handler(of_s3([presigned, copied]), None)
+    found = rows(at_hand)
+    row = found[presigned.key]
+    assert row["request_id"] == str(request_id)
+    assert (row["image_name"], row["true_label"], row["sha256"]) == ("wood.jpg", "Forest", None)
+    assert (row["content_type"], row["predicted_label"]) == ("image/jpeg", "Forest")
+    assert (found[copied.key]["image_name"], found[copied.key]["true_label"]) == (
+        "by hand.jpg",
+        None,
+    )
+
+
+@pytest.mark.parametrize("event_first", [True, False])
+def test_an_event_and_the_api_meet_in_one_row_whichever_comes_first(
+    event_first: bool, at_hand: Environment, put: Put, tile: bytes
+) -> None:
+    request_id = uuid4()
+    reference = put(tile, f"images/2026/11/20/{request_id}")
+    steps: list[Callable[[], object]] = [
+        lambda: infer.handler(of_s3([reference]), None),
+        lambda: at_hand.predictions.insert([accepted(reference, request_id)]),
+    ]
+    for step in steps if event_first else steps[::-1]:
+        step()
+    [row] = at_hand.predictions.list(limit=9)
+    assert (row["request_id"], row["status"]) == (str(request_id), "done")
+    assert (row["image_name"], row["true_label"]) == ("forest.jpg", "Forest")
+    assert row["sha256"] == "ab" * 32
