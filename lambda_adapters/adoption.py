@@ -12,7 +12,7 @@ from lambda_adapters.events import StoredObject
 from model.formats import MEDIA_TYPES
 from store.errors import ImageNotFound
 from store.images import Described
-from store.predictions import NewPrediction
+from store.predictions import NewPrediction, Progress
 from store.references import Reference
 
 LANE = "serverless"
@@ -21,18 +21,18 @@ UNKNOWN_TYPE = "application/octet-stream"
 OURS = re.compile(r"(?:^|/)\d{4}/\d{2}/\d{2}/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 
 
-def adopt(stored: Sequence[StoredObject], at_hand: Environment) -> None:
-    """Insert a row, ``pending``, for each object that has none.
+def adopt(stored: Sequence[StoredObject], at_hand: Environment) -> dict[Reference, Progress]:
+    """Insert a row, ``pending``, for each object that has none; return how far each of them is.
 
     The API's own row may still be on its way; the two find each other by key and version.
 
     Raises:
         StoreError: a store failed.
     """
-    known = at_hand.predictions.progress([one.reference for one in stored])
-    rows = [_row(one, at_hand) for one in stored if one.reference not in known]
+    progress = at_hand.predictions.progress([one.reference for one in stored])
+    rows = [_row(one, at_hand) for one in stored if one.reference not in progress]
     if not rows:
-        return
+        return progress
     adopted = at_hand.predictions.adopt(rows)
     # An object that was stored once more under the API's key: its request id is taken.
     again = [
@@ -42,6 +42,7 @@ def adopt(stored: Sequence[StoredObject], at_hand: Environment) -> None:
     ]
     if again:
         at_hand.predictions.adopt(again)
+    return progress | at_hand.predictions.progress([row.reference for row in rows])
 
 
 def _row(one: StoredObject, at_hand: Environment) -> NewPrediction:

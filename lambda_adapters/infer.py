@@ -103,34 +103,37 @@ def _work(stored: Iterable[StoredObject], at_hand: Environment) -> Unfinished:
         if one.bucket != at_hand.images.bucket
     }
     references = [reference for reference, one in objects.items() if one not in strange]
-    failures: dict[Reference, str] = {}
     try:
-        adopt([objects[reference] for reference in references], at_hand)
-        progress = at_hand.predictions.progress(references)
-        fresh = [one for one in references if one in progress and not progress[one].attempts]
+        progress = adopt([objects[reference] for reference in references], at_hand)
+        todo = [one for one in references if one in progress and not progress[one].finished]
         # What was begun and not finished may have killed its environment. It goes alone, and
         # after the others are safe.
-        begun = [one for one in references if one in progress and one not in fresh]
+        fresh = [one for one in todo if not progress[one].attempts]
+        begun = [one for one in todo if progress[one].attempts]
+        unfinished: dict[Reference, str] = {}
         for group in filter(None, (fresh, *([one] for one in begun))):
-            failures |= _classify(group, at_hand)
-        after = at_hand.predictions.progress(references)
+            unfinished |= _classify(group, at_hand)
+        unfinished |= {one: "it has no row" for one in references if one not in progress}
     except Exception as error:  # of the database, say: nothing is known, so all come again
         log.exception("%d objects are to be delivered again", len(references))
-        return strange | {objects[reference]: repr(error) for reference in references}
-    return strange | {
-        objects[reference]: failures.get(reference, "another environment has it in work")
-        for reference in references
-        if reference not in after or not after[reference].finished
-    }
+        unfinished = dict.fromkeys(references, repr(error))
+    return strange | {objects[reference]: why for reference, why in unfinished.items()}
 
 
 def _classify(group: list[Reference], at_hand: Environment) -> dict[Reference, str]:
+    """Classify a group and return those of it that are not finished."""
     try:
-        classify(group, at_hand.bench)
-    except Exception as error:  # one group's: the others have their turn all the same
+        outcomes = classify(group, at_hand.bench)
+        left = [one for one, outcome in zip(group, outcomes, strict=True) if outcome is None]
+        after = at_hand.predictions.progress(left) if left else {}
+    except Exception as error:  # this group's: the others have their turn all the same
         log.exception("%d objects could not be classified", len(group))
         return dict.fromkeys(group, repr(error))
-    return {}
+    return {
+        one: "another environment has it in work"
+        for one in left
+        if one not in after or not after[one].finished
+    }
 
 
 def _told(unfinished: Unfinished) -> str:

@@ -1,0 +1,211 @@
+"""One Lambda execution environment on this machine: a handler under AWS's own runtime client.
+
+What runs is `awslambdaric`, as in the cloud, in a process of its own. Here is what it talks
+to: the Runtime API, https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html. Of the
+cloud it leaves out the image's download, the microVM and the network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, cast
+from uuid import uuid4
+
+from bench.cpu_quota import CpuQuota
+from settings import ROOT
+
+API = "/2018-06-01/runtime"
+INIT_LIMIT_S = 10.0  # as in the cloud
+MB_PER_CPU = 1769  # memory that comes with one vCPU's worth of time
+
+
+class LambdaError(Exception):
+    """The environment ended, or did not answer in time; the message holds its last lines."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of an invocation. ``error`` says that the handler raised."""
+
+    payload: Any
+    error: bool
+    duration_ms: float  # from the event handed out to the answer taken in
+
+
+class LambdaEnvironment:
+    """A process that handles one event at a time. ``with`` it; it ends on the way out.
+
+    ``memory_mb`` gives it that much of a processor, where this machine lets us say so
+    (``quota`` tells); without it, it takes what there is.
+    """
+
+    def __init__(
+        self, handler: str, env: Mapping[str, str], log: Path, memory_mb: int | None = None
+    ) -> None:
+        self.init_ms = 0.0  # from the start of its process to its first question for an event
+        self._handler = handler
+        self._env = env
+        self._log = log
+        self._events: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+        self._answers: SimpleQueue[tuple[bytes, bool, float]] = SimpleQueue()
+        self._asked = threading.Event()
+        self._handed_out_s = 0.0
+        self.quota = CpuQuota.of(memory_mb / MB_PER_CPU) if memory_mb else None
+        self._memory_mb = memory_mb or MB_PER_CPU
+
+    def __enter__(self) -> LambdaEnvironment:
+        self._server = _Server(("127.0.0.1", 0), _RuntimeApi)
+        self._server.environment = self
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        command = [sys.executable, "-m", "awslambdaric", self._handler]
+        started_s = time.perf_counter()
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self.quota.wrapped(command) if self.quota else command,
+                cwd=ROOT,
+                env=self._environment(),
+                stdout=log,
+                stderr=log,
+            )
+        try:
+            while not self._asked.wait(0.05):
+                self._raise_if_over()
+                if time.perf_counter() - started_s > INIT_LIMIT_S:
+                    raise LambdaError(f"INIT took more than {INIT_LIMIT_S} s:\n{self._tail()}")
+        except LambdaError:
+            self.__exit__()
+            raise
+        self.init_ms = (self._asked_s - started_s) * 1000
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._server.shutdown()
+        self._server.server_close()
+        if self.quota:
+            self.quota.remove()
+
+    @property
+    def pid(self) -> int:
+        """The process, for those who want to kill it."""
+        return self._process.pid
+
+    def invoke(self, event: Any, timeout_s: float = 30.0) -> Answer:
+        """Hand out one event and return what came of it.
+
+        Raises:
+            LambdaError: the process ended, or the time was over.
+        """
+        self._events.put((str(uuid4()), json.dumps(event).encode()))
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            try:
+                body, error, took_ms = self._answers.get(timeout=0.1)
+                return Answer(json.loads(body or b"null"), error, took_ms)
+            except Empty:
+                self._raise_if_over()
+                if time.monotonic() > deadline_s:
+                    raise LambdaError(f"no answer in {timeout_s} s:\n{self._tail()}") from None
+
+    def _environment(self) -> dict[str, str]:
+        """Return the variables that Lambda sets, and those of the function."""
+        name = self._handler.rpartition(".")[0].rpartition(".")[2]
+        return {
+            "PATH": os.environ["PATH"],
+            "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", ""),
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
+            "AWS_LAMBDA_FUNCTION_NAME": f"skylane-local-{name}",
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self._memory_mb),
+            "AWS_LAMBDA_LOG_STREAM_NAME": f"local/[$LATEST]{uuid4().hex}",
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "TZ": ":UTC",
+            **self._env,
+        }
+
+    def _raise_if_over(self) -> None:
+        if self._process.poll() is not None:
+            raise LambdaError(
+                f"the environment ended ({self._process.returncode}):\n{self._tail()}"
+            )
+
+    def _tail(self) -> str:
+        return self._log.read_text(errors="replace")[-2000:]
+
+    # What the process asks for, in threads of the server.
+
+    def _next(self) -> tuple[str, bytes]:
+        if not self._asked.is_set():
+            self._asked_s = time.perf_counter()
+            self._asked.set()
+        event = self._events.get()
+        self._handed_out_s = time.perf_counter()
+        return event
+
+    def _take(self, body: bytes, *, error: bool) -> None:
+        took_ms = (time.perf_counter() - self._handed_out_s) * 1000
+        self._answers.put((body, error, took_ms))
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    environment: LambdaEnvironment
+
+
+class _RuntimeApi(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Headers and body in one packet, at once: else each call waits for an acknowledgement.
+    wbufsize = -1
+    disable_nagle_algorithm = True
+
+    @property
+    def _environment(self) -> LambdaEnvironment:
+        return cast(_Server, self.server).environment
+
+    def do_GET(self) -> None:
+        if self.path != f"{API}/invocation/next":
+            self._answer(404, b"")
+            return
+        request_id, event = self._environment._next()
+        deadline_ms = int((time.time() + 30) * 1000)
+        self._answer(
+            200,
+            event,
+            {
+                "Content-Type": "application/json",
+                "Lambda-Runtime-Aws-Request-Id": request_id,
+                "Lambda-Runtime-Deadline-Ms": str(deadline_ms),
+                "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:"
+                "function:skylane-local",
+            },
+        )
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path != f"{API}/init/error":  # after that the process ends, and says so itself
+            self._environment._take(body, error=self.path.endswith("/error"))
+        self._answer(202, b'{"status":"OK"}')
+
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the handler's own lines are in the log."""
