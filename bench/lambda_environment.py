@@ -164,6 +164,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     environment: LambdaEnvironment
 
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of a connection that was cut: its process was killed, by us or others."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*_)  # type: ignore[arg-type]
+
 
 class _RuntimeApi(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

@@ -30,6 +30,15 @@ def require_free(**wanted: tuple[str, int]) -> None:
                 ) from error
 
 
+def free_ports(n: int) -> list[int]:
+    """Return ``n`` different loopback ports that nothing listens on."""
+    with ExitStack() as probes:
+        return [
+            probes.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+            for _ in range(n)
+        ]
+
+
 def answers(host: str, port: int, path: str) -> bool:
     """Say whether a web server answers this path with status 200."""
     # Not urllib, which would ask a proxy named in the environment.

@@ -10,13 +10,13 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
+from local.s3 import s3_server
 from local.stack import embedded
 from settings import Settings
 from store.database import Database
 from store.migrations import migrate
 from store.predictions import NewPrediction, Predictions
 from store.references import Reference
-from tests.s3 import s3_server
 from tests.stack import Stack
 
 TILES = Path(__file__).parent / "data" / "eurosat"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,18 +14,11 @@ from pathlib import Path
 import psutil
 import requests
 
+from local.ports import free_ports
+
 START_LIMIT_S = 60
 STOP_LIMIT_S = 30
 WORKER = "tasks.celery_app worker"  # what only its command line has in it
-
-
-def free_ports(n: int) -> list[int]:
-    """Return ``n`` different loopback ports that nothing listens on."""
-    with contextlib.ExitStack() as probes:
-        return [
-            probes.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
-            for _ in range(n)
-        ]
 
 
 class Stack:

