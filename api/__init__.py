@@ -11,7 +11,7 @@ from settings import Settings, settings
 
 def create_app(chosen: Settings | None = None) -> OpenAPI:
     """Make the app. Opens no connection: a server may fork after this."""
-    from api import errors, health, images, results, stats, uploads
+    from api import errors, health, images, presign, results, stats, uploads
     from api.intake import Intake
     from api.services import Services, SystemLoad
     from model.artefact import labels_of
@@ -66,10 +66,8 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         load=SystemLoad(),
     )
     errors.register(app)
-    for blueprint in (uploads.blueprint, results.blueprint, images.blueprint):
-        app.register_api(blueprint)
-    for blueprint in (stats.blueprint, health.blueprint):
-        app.register_api(blueprint)
+    for part in (uploads, presign, results, images, stats, health):
+        app.register_api(part.blueprint)
 
     @app.after_request
     def _headers(response):  # type: ignore[no-untyped-def]

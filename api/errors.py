@@ -9,6 +9,7 @@ from flask import Flask, Response, json, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from api.services import services
 from store.errors import ImageNotFound, StoreError
 
 log = logging.getLogger(__name__)
@@ -80,15 +81,12 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(RequestEntityTooLarge)
     def _too_large(error: RequestEntityTooLarge) -> Response:
-        limit = request.max_content_length
-        return respond(
-            Problem(
-                413,
-                "body_too_large",
-                f"This request may have {limit} bytes at most.",
-                max_bytes=limit,
-            )
-        )
+        at_hand = services()
+        limit = request.max_content_length or at_hand.settings.max_body_bytes
+        detail = f"This request may have {limit} bytes at most."
+        if at_hand.images.bucket and limit < at_hand.settings.max_image_bytes:
+            detail += " Larger images go straight to S3: POST /uploads/presign."
+        return respond(Problem(413, "body_too_large", detail, max_bytes=limit))
 
     @app.errorhandler(HTTPException)
     def _http(error: HTTPException) -> Response:

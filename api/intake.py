@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,6 +17,7 @@ from store.images import ImageStore
 from store.notifications import Finished
 from store.predictions import NewPrediction, Predictions
 from store.references import Reference
+from tasks.adoption import key_of
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ class Intake:
     def _commit(self, uploads: list[tuple[UUID, Upload]]) -> list[dict[str, Any]]:
         references = self._images.put_many(
             [
-                (self._key(request_id), upload.data, upload.content_type)
+                (key_of(request_id), upload.data, upload.content_type)
                 for request_id, upload in uploads
             ]
         )
@@ -124,6 +124,11 @@ class Intake:
         by_id = {row["request_id"]: row for row in rows}
         return [by_id[str(request_id)] for request_id, _ in uploads]
 
+    def announce(self, references: list[Reference]) -> None:
+        """Set off work on images that have their rows already, where a message does that."""
+        if self._enqueue:
+            self._enqueue_or_leave(self._enqueue, references)
+
     @staticmethod
     def _enqueue_or_leave(
         enqueue: Callable[[Iterable[Reference]], None], references: list[Reference]
@@ -135,8 +140,3 @@ class Intake:
             # as the broker is back. Telling the client to try again would do it twice.
             log.error("could not enqueue %d images, left to the sweep: %s", len(references), error)
         return references
-
-    @staticmethod
-    def _key(request_id: UUID) -> str:
-        # A folder a day: none grows for ever, and old ones are easy to find.
-        return f"{datetime.now(UTC):%Y/%m/%d}/{request_id}"

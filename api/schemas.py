@@ -114,6 +114,35 @@ class ProblemDocument(BaseModel):
     detail: str
 
 
+class Presign(BaseModel):
+    """What is known of an image before it is sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    filename: str | None = Field(None, max_length=255)
+    true_label: str | None = None
+
+
+class Presigned(BaseModel):
+    """A form that stores one image, once its file is added as the last field."""
+
+    request_id: UUID
+    key: str
+    url: str
+    fields: dict[str, str]
+    max_bytes: int
+    valid_s: int
+    result: str = Field(description="where its prediction will be")
+
+
+class Complete(BaseModel):
+    """Which image was sent."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str
+
+
 class BatchItem(BaseModel):
     """One file of a batch: a prediction, or what was wrong with it."""
 

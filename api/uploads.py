@@ -90,7 +90,8 @@ def upload_batch() -> Response:
 def _upload() -> Response:
     at_hand = services()
     # One image, in base64 at the worst, and the form around it.
-    request.max_content_length = at_hand.settings.max_image_bytes * 4 // 3 + FORM_BYTES
+    one_image = at_hand.settings.max_image_bytes * 4 // 3 + FORM_BYTES
+    request.max_content_length = min(one_image, at_hand.settings.max_body_bytes)
     wait_s = wanted_wait(at_hand.settings.default_wait_s)
     with _reading():
         name, data, label = _one_image()

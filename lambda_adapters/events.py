@@ -27,7 +27,6 @@ class StoredObject:
 
     bucket: str
     reference: Reference
-    size_bytes: int
 
 
 def is_batch(event: Event) -> bool:
@@ -88,7 +87,7 @@ def _of_s3(told: Mapping[str, Any]) -> StoredObject:
     stored = told["object"]
     version = stored.get("versionId") or stored["eTag"]
     reference = Reference(unquote_plus(stored["key"]), version)
-    return StoredObject(told["bucket"]["name"], reference, int(stored.get("size", 0)))
+    return StoredObject(told["bucket"]["name"], reference)
 
 
 def _of_eventbridge(event: Event) -> list[StoredObject]:
@@ -98,4 +97,4 @@ def _of_eventbridge(event: Event) -> list[StoredObject]:
     detail = event["detail"]
     stored = detail["object"]
     reference = Reference(stored["key"], stored.get("version-id") or stored["etag"])
-    return [StoredObject(detail["bucket"]["name"], reference, int(stored.get("size", 0)))]
+    return [StoredObject(detail["bucket"]["name"], reference)]

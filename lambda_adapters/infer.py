@@ -18,7 +18,6 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from lambda_adapters.adoption import adopt
 from lambda_adapters.environment import Environment, environment
 from lambda_adapters.events import (
     Event,
@@ -29,6 +28,7 @@ from lambda_adapters.events import (
     objects_of_message,
 )
 from store.references import Reference
+from tasks.adoption import adopt
 from tasks.classify import classify
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,13 @@ def _work(stored: Iterable[StoredObject], at_hand: Environment) -> Unfinished:
     }
     references = [reference for reference, one in objects.items() if one not in strange]
     try:
-        progress = adopt([objects[reference] for reference in references], at_hand)
+        progress = adopt(
+            references,
+            predictions=at_hand.predictions,
+            images=at_hand.images,
+            labels=at_hand.bench.predictor.labels,
+            lane="serverless",
+        )
         todo = [one for one in references if one in progress and not progress[one].finished]
         # What was begun and not finished may have killed its environment. It goes alone, and
         # after the others are safe.

@@ -46,7 +46,9 @@ class ImageStore(Protocol):
 class Described:
     """What an S3 store knows of an object besides its bytes; ``notes`` are its metadata."""
 
+    reference: Reference
     content_type: str
+    size_bytes: int
     notes: Mapping[str, str]
 
 
@@ -149,7 +151,7 @@ class S3Images:
     def put(self, key: str, data: bytes, content_type: str) -> Reference:
         key = self._prefix + key
         answer = self._call("put_object", Key=key, Body=data, ContentType=content_type)
-        return Reference(key, answer.get("VersionId") or answer["ETag"].strip('"'))
+        return Reference(key, _version(answer))
 
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
         return list(self._threads.map(lambda image: self.put(*image), images))
@@ -162,10 +164,40 @@ class S3Images:
     def get_many(self, references: Sequence[Reference]) -> list[bytes | ImageNotFound]:
         return list(self._threads.map(lambda one: _get_or_error(self, one), references))
 
-    def describe(self, reference: Reference) -> Described:
-        """Return an object's content type and metadata; raises ``ImageNotFound``."""
-        answer = self._call("head_object", Key=reference.key)
-        return Described(answer["ContentType"], answer.get("Metadata", {}))
+    def describe(self, key: str) -> Described:
+        """Return what is known of the object under a whole key; raises ``ImageNotFound``."""
+        answer = self._call("head_object", Key=key)
+        return Described(
+            Reference(key, _version(answer)),
+            answer.get("ContentType", ""),
+            int(answer["ContentLength"]),
+            answer.get("Metadata", {}),
+        )
+
+    def holds(self, key: str) -> bool:
+        """Say whether a whole key is one of this store's, and not of another in the bucket."""
+        return key.startswith(self._prefix)
+
+    def presign(
+        self, key: str, *, notes: Mapping[str, str], max_bytes: int, valid_s: int
+    ) -> tuple[str, dict[str, Any]]:
+        """Return the whole key, and a form (``url``, ``fields``) that stores one object there.
+
+        S3 refuses what is larger than ``max_bytes``, or comes after ``valid_s``. Asks nobody.
+        """
+        key = self._prefix + key
+        fields = {f"x-amz-meta-{name}": value for name, value in notes.items()}
+        form = self._client.generate_presigned_post(
+            self.bucket,
+            key,
+            Fields=fields,
+            Conditions=[
+                ["content-length-range", 1, max_bytes],
+                *({name: value} for name, value in fields.items()),
+            ],
+            ExpiresIn=valid_s,
+        )
+        return key, form
 
     def delete(self, reference: Reference) -> None:
         self._call("delete_object", Key=reference.key)
@@ -186,6 +218,10 @@ class S3Images:
             raise StoreError(f"image store: {error}") from error
         except BotoCoreError as error:
             raise StoreError(f"image store: {error}") from error
+
+
+def _version(answer: Mapping[str, Any]) -> str:
+    return str(answer.get("VersionId") or answer["ETag"].strip('"'))
 
 
 def _get_or_error(store: ImageStore, reference: Reference) -> bytes | ImageNotFound:

@@ -25,6 +25,10 @@ INSERT = """
         sha256, storage_key, storage_version, true_label)
     VALUES %s"""
 
+AMONG = """
+    WHERE (storage_key, storage_version) IN (
+        SELECT * FROM unnest(%(keys)s::text[], %(versions)s::text[]))"""
+
 
 @dataclass(frozen=True)
 class NewPrediction:
@@ -128,15 +132,8 @@ class Predictions:
     def progress(self, references: Sequence[Reference]) -> dict[Reference, Progress]:
         """Return how far the work on each is; what has no row is left out."""
         rows = self._database.query(
-            """
-            SELECT storage_key, storage_version, status, attempts FROM predictions
-            WHERE (storage_key, storage_version) IN (
-                SELECT * FROM unnest(%(keys)s::text[], %(versions)s::text[]))
-            """,
-            {
-                "keys": [reference.key for reference in references],
-                "versions": [reference.version for reference in references],
-            },
+            f"SELECT storage_key, storage_version, status, attempts FROM predictions {AMONG}",
+            _keys_and_versions(references),
         )
         return {
             Reference(row["storage_key"], row["storage_version"]): Progress(
@@ -155,22 +152,15 @@ class Predictions:
         crash of the server is only claimed again, so it does not wait for the disk.
         """
         rows = self._database.query(
-            """
+            f"""
             SET LOCAL synchronous_commit TO off;
             UPDATE predictions SET status = 'running', attempts = attempts + 1,
                 started_at = clock_timestamp(), worker = %(worker)s
-            WHERE (storage_key, storage_version) IN (
-                    SELECT * FROM unnest(%(keys)s::text[], %(versions)s::text[]))
-              AND (status = 'pending' OR (status = 'running'
+            {AMONG} AND (status = 'pending' OR (status = 'running'
                     AND started_at < clock_timestamp() - make_interval(secs => %(stale)s)))
             RETURNING storage_key, storage_version
             """,
-            {
-                "worker": worker,
-                "keys": [reference.key for reference in references],
-                "versions": [reference.version for reference in references],
-                "stale": stale_after_s,
-            },
+            {"worker": worker, "stale": stale_after_s, **_keys_and_versions(references)},
         )
         return [Reference(row["storage_key"], row["storage_version"]) for row in rows]
 
@@ -187,18 +177,12 @@ class Predictions:
         worker, and this worker lives.
         """
         self._database.query(
-            """
+            f"""
             UPDATE predictions SET status = 'pending', started_at = NULL,
                 attempts = greatest(attempts - 1, 0)
-            WHERE (storage_key, storage_version) IN (
-                    SELECT * FROM unnest(%(keys)s::text[], %(versions)s::text[]))
-              AND status = 'running' AND worker = %(worker)s
+            {AMONG} AND status = 'running' AND worker = %(worker)s
             """,
-            {
-                "worker": worker,
-                "keys": [reference.key for reference in references],
-                "versions": [reference.version for reference in references],
-            },
+            {"worker": worker, **_keys_and_versions(references)},
         )
 
     def sweep(self, stale_after_s: float, max_attempts: int) -> Stale:
@@ -245,6 +229,12 @@ class Predictions:
             lost=left[False], suspects=left[True], given_up=sum(row["spent"] for row in rows)
         )
 
+    def of(self, references: Sequence[Reference]) -> list[Row]:
+        """Return the rows of these images, in no particular order."""
+        return self._database.query(
+            f"SELECT * FROM prediction_results {AMONG}", _keys_and_versions(references)
+        )
+
     def get(self, request_ids: Sequence[str]) -> list[Row]:
         """Return the rows with these request ids, in no particular order."""
         return self._database.query(
@@ -274,9 +264,17 @@ class Predictions:
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
         return self._database.query(
             # The names in it are ours, checked above; the values travel beside it.
-            f"SELECT * FROM prediction_results {where} ORDER BY id DESC LIMIT %(limit)s",  # noqa: S608
+            f"SELECT * FROM prediction_results {where} ORDER BY id DESC LIMIT %(limit)s",
             {**wanted, "before_id": before_id, "limit": limit},
         )
+
+
+def _keys_and_versions(references: Sequence[Reference]) -> dict[str, list[str]]:
+    """Return what ``AMONG`` asks for."""
+    return {
+        "keys": [reference.key for reference in references],
+        "versions": [reference.version for reference in references],
+    }
 
 
 def _values(row: NewPrediction) -> tuple[Any, ...]:

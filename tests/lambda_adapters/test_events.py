@@ -15,7 +15,7 @@ KEY, ETAG = "drop/River & Sea, Müritz.jpg", "d41d8cd98f00b204e9800998ecf8427e"
 @pytest.mark.parametrize("name", ["s3", "eventbridge"])
 def test_a_key_is_decoded_once_whoever_tells_it(name: str) -> None:
     [told] = objects_of(shape(name))
-    assert (told.bucket, told.reference, told.size_bytes) == ("tiles", (KEY, ETAG), 2816)
+    assert (told.bucket, told.reference) == ("tiles", (KEY, ETAG))
     assert objects_of_message(json.dumps(shape(name))) == [told]
 
 

@@ -1,0 +1,100 @@
+"""Rows for objects that were stored past the API: by a presigned form, or copied there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from model.formats import MEDIA_TYPES
+from store.errors import ImageNotFound
+from store.images import Described, S3Images
+from store.predictions import NewPrediction, Predictions, Progress
+from store.references import Reference
+
+UNKNOWN_TYPE = "application/octet-stream"
+# Metadata of an object, which S3 carries as HTTP headers: in ASCII, so they are quoted.
+FILENAME, TRUE_LABEL = "filename", "true-label"
+# The end of a key that the API chose; its caller knows the request's id already.
+OURS = re.compile(r"(?:^|/)\d{4}/\d{2}/\d{2}/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+
+
+def key_of(request_id: UUID) -> str:
+    """Return the key that an upload is stored under, below the store's prefix."""
+    # A folder a day: none grows for ever, and old ones are easy to find.
+    return f"{datetime.now(UTC):%Y/%m/%d}/{request_id}"
+
+
+def notes_of(filename: str | None, true_label: str | None) -> dict[str, str]:
+    """Return what an object's metadata have to say of it for ``adopt`` to know."""
+    known = {FILENAME: filename, TRUE_LABEL: true_label}
+    return {name: quote(value) for name, value in known.items() if value}
+
+
+def adopt(
+    references: Sequence[Reference],
+    *,
+    predictions: Predictions,
+    images: S3Images,
+    labels: Sequence[str],
+    lane: str,
+) -> dict[Reference, Progress]:
+    """Insert a row, ``pending``, for each object that has none; return how far each of them is.
+
+    The API's own row may still be on its way; the two find each other by key and version.
+
+    Raises:
+        StoreError: a store failed.
+    """
+    progress = predictions.progress(references)
+    rows = [_row(one, images, labels, lane) for one in references if one not in progress]
+    if not rows:
+        return progress
+    adopted = predictions.adopt(rows)
+    # An object that was stored once more under the API's key: its request id is taken.
+    again = [
+        replace(row, request_id=_of_version(images.bucket, row.reference))
+        for row in rows
+        if row.reference not in adopted
+    ]
+    if again:
+        predictions.adopt(again)
+    return progress | predictions.progress([row.reference for row in rows])
+
+
+def _row(reference: Reference, images: S3Images, labels: Sequence[str], lane: str) -> NewPrediction:
+    try:
+        described = images.describe(reference.key)
+    except ImageNotFound:  # gone already; its row will say so
+        described = Described(reference, UNKNOWN_TYPE, 0, {})
+    name, label = (_note(described.notes, note) for note in (FILENAME, TRUE_LABEL))
+    ours = OURS.search(reference.key)
+    return NewPrediction(
+        request_id=UUID(ours[1]) if ours else _of_version(images.bucket, reference),
+        lane=lane,
+        image_name=name or reference.key.rpartition("/")[2],
+        # A browser will be told this type: only those that we know, whatever the object says.
+        content_type=described.content_type
+        if described.content_type in MEDIA_TYPES.values()
+        else UNKNOWN_TYPE,
+        size_bytes=described.size_bytes,
+        sha256=None,
+        reference=reference,
+        true_label=label if label in labels else None,
+    )
+
+
+def _note(notes: Mapping[str, str], name: str) -> str:
+    # PostgreSQL takes no NUL, and terminals no control characters.
+    return "".join(
+        letter if letter.isprintable() else "?" for letter in unquote(notes.get(name, ""))
+    )
+
+
+def _of_version(bucket: str | None, reference: Reference) -> UUID:
+    """Return a request id: the same for each delivery of an event, another for each version."""
+    name = f"s3://{bucket}/{reference.key}?versionId={reference.version}"
+    return uuid5(NAMESPACE_URL, name)
