@@ -32,7 +32,8 @@ class Environment:
         # The model before anything that goes over the network: INIT has a processor of its own.
         predictor = open_predictor(chosen.artefact, streams=STREAMS, cache=chosen.home / "cache")
         predictor.warm_up()
-        self.predictions = Predictions(Database(chosen.database_url, size=CONNECTIONS))
+        self.database = Database(chosen.database_url, size=CONNECTIONS)
+        self.predictions = Predictions(self.database)
         self.bench = Workbench(
             images=images,
             predictions=self.predictions,

@@ -8,62 +8,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import boto3
 import numpy as np
 import pytest
 
 from lambda_adapters import infer
 from lambda_adapters.environment import Environment
 from lambda_adapters.events import EventError
-from local.s3 import BUCKET
 from model.images import Pixels, decode
-from settings import Settings
 from store.database import Database
 from store.errors import StoreError
 from store.predictions import NewPrediction
 from store.references import Reference
+from tests.lambda_adapters.conftest import STREAM, Put
 from tests.lambda_adapters.shapes import of_eventbridge, of_s3, of_sqs, shape
-
-STREAM = "2026/11/20/[$LATEST]0b1c2d3e"
-
-Put = Callable[..., Reference]
-
-
-@pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("lambda")  # where the compiled model is kept
-
-
-@pytest.fixture
-def at_hand(
-    s3_endpoint: str, database_url: str, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> Environment:
-    """Be a Lambda environment with a database of its own."""
-    monkeypatch.setenv("AWS_LAMBDA_LOG_STREAM_NAME", STREAM)
-    chosen = Settings(
-        home=home,
-        lane="serverless",
-        images_url=f"s3://{BUCKET}/images",
-        s3_endpoint_url=s3_endpoint,
-    )
-    made = Environment(chosen.model_copy(update={"database_url": database_url}))
-    monkeypatch.setattr(infer, "environment", lambda: made)
-    return made
-
-
-@pytest.fixture
-def put(s3_endpoint: str, at_hand: Environment) -> Put:
-    """Return a function that stores an object, as anyone may."""
-    client = boto3.client("s3", endpoint_url=s3_endpoint)
-
-    def store(data: bytes, key: str = "", **metadata: str) -> Reference:
-        key = key or f"drop/{uuid4()}.jpg"
-        told = client.put_object(
-            Bucket=BUCKET, Key=key, Body=data, ContentType="image/jpeg", Metadata=metadata
-        )
-        return Reference(key, told["ETag"].strip('"'))
-
-    return store
 
 
 def rows(at_hand: Environment) -> dict[str, dict[str, Any]]:

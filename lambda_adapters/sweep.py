@@ -1,0 +1,69 @@
+"""The sweep as a scheduled function: what was left lying is worked on here, and at once.
+
+SQS delivers a message again whose environment died, but not for ever, and nothing of an
+upload whose event was lost. On-prem the sweep sends messages; here it has the model itself,
+and so needs no way to the queue.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from lambda_adapters.environment import Environment, environment
+from settings import Settings, settings
+from store.errors import StoreError
+from store.predictions import SWEEP_ROWS
+from store.references import Reference
+from store.statistics import Statistics
+from tasks.classify import classify
+from tasks.sweep import sweep
+
+log = logging.getLogger(__name__)
+
+if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
+    environment()  # at INIT, like infer
+
+
+def handler(event: Any, context: Any) -> dict[str, int]:
+    """Sweep to the end; return how many rows were taken up or given up.
+
+    Raises:
+        StoreError: the database failed; the next sweep finds the same rows.
+    """
+    return {"touched": swept(environment(), settings())}
+
+
+def swept(at_hand: Environment, chosen: Settings) -> int:
+    """Take up what was left lying, round after round, until there is nothing."""
+    Statistics(at_hand.database).compact()
+
+    def work(references: Iterable[Reference], alone: bool) -> None:
+        waiting = list(references)
+        size = 1 if alone else chosen.batch_size
+        for start in range(0, len(waiting), size):
+            _classify(waiting[start : start + size], at_hand)
+
+    total, touched = 0, SWEEP_ROWS
+    while touched >= SWEEP_ROWS:  # there may be more of them
+        touched = sweep(
+            at_hand.predictions,
+            work,
+            stale_after_s=chosen.stale_after_s,
+            max_attempts=chosen.max_attempts,
+        )
+        total += touched
+    return total
+
+
+def _classify(references: list[Reference], at_hand: Environment) -> None:
+    try:
+        classify(references, at_hand.bench)
+    except StoreError:
+        raise
+    except Exception:
+        # An image's doing, perhaps: its attempt was counted, and the next sweep tries it alone
+        # or gives it up. The others have their turn all the same.
+        log.exception("%d images could not be classified", len(references))

@@ -1,0 +1,101 @@
+"""What neither S3 nor SQS tells again is found in the table, and worked on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambda_adapters import sweep
+from lambda_adapters.environment import Environment
+from model.images import Pixels, decode
+from settings import Settings
+from store.errors import StoreError
+from store.references import Reference
+from tasks.adoption import adopt
+from tests.lambda_adapters.conftest import Put
+
+
+def accepted(at_hand: Environment, references: list[Reference]) -> None:
+    """Give objects their rows, as if long ago."""
+    labels = at_hand.bench.predictor.labels
+    adopt(
+        references,
+        predictions=at_hand.predictions,
+        images=at_hand.images,
+        labels=labels,
+        lane="serverless",
+    )
+    grown_old(at_hand)
+
+
+def grown_old(at_hand: Environment) -> None:
+    at_hand.database.query(
+        "UPDATE predictions SET enqueued_at = enqueued_at - interval '1 hour',"
+        " started_at = started_at - interval '1 hour'"
+    )
+
+
+def statuses(at_hand: Environment) -> dict[str, tuple[str, str | None]]:
+    rows = at_hand.predictions.list(limit=100)
+    return {row["storage_key"]: (row["status"], row["error_code"]) for row in rows}
+
+
+def test_an_image_whose_event_was_lost_is_classified(
+    at_hand: Environment, put: Put, tiles: list[Path]
+) -> None:
+    references = [put(path.read_bytes()) for path in tiles[:5]]
+    accepted(at_hand, references)
+    assert sweep.handler({}, None) == {"touched": 5}
+    assert set(statuses(at_hand).values()) == {("done", None)}
+    assert sweep.handler({}, None) == {"touched": 0}
+
+
+def test_an_image_in_work_is_left_alone(at_hand: Environment, put: Put, tile: bytes) -> None:
+    reference = put(tile)
+    accepted(at_hand, [reference])
+    at_hand.predictions.claim([reference], "another", 30.0)
+    assert sweep.handler({}, None) == {"touched": 0}
+
+
+def test_an_image_that_breaks_its_worker_is_given_up_and_its_neighbours_are_not(
+    at_hand: Environment, put: Put, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = [put(path.read_bytes()) for path in tiles[:3]]
+    accepted(at_hand, references)
+    predict = at_hand.bench.predictor.predict
+    poison = decode(tiles[1].read_bytes())
+
+    def breaking(pixels: Pixels) -> Any:
+        if any((one == poison).all() for one in pixels):
+            raise RuntimeError("a broken kernel")
+        return predict(pixels)
+
+    monkeypatch.setattr(at_hand.bench.predictor, "predict", breaking)
+    for _ in range(Settings().max_attempts + 1):
+        sweep.handler({}, None)
+        grown_old(at_hand)
+    found = statuses(at_hand)
+    assert [found[one.key] for one in references] == [
+        ("done", None),
+        ("failed", "worker_died"),
+        ("done", None),
+    ]
+
+
+def test_a_store_that_is_away_ends_the_sweep_and_loses_nothing(
+    at_hand: Environment, put: Put, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accepted(at_hand, [put(tile)])
+
+    def away(*_: object) -> None:
+        raise StoreError("image store: away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(at_hand.images, "get_many", away)
+        with pytest.raises(StoreError):
+            sweep.handler({}, None)
+    grown_old(at_hand)
+    assert sweep.handler({}, None) == {"touched": 1}
+    assert set(statuses(at_hand).values()) == {("done", None)}
