@@ -1,0 +1,123 @@
+"""What `serverless deploy` would send to AWS: made by the real tool, without an account."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from settings import ROOT
+
+INFRA = ROOT / "infra"
+IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/skylane@sha256:" + "a" * 64
+STAGES = ("dev", "prod")
+
+pytestmark = pytest.mark.skipif(not shutil.which("npm"), reason="there is no Node.js here")
+
+
+@pytest.fixture(scope="module")
+def packaged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return the CloudFormation template of each stage."""
+    if not (INFRA / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=INFRA, check=True)
+    templates = {}
+    for stage in STAGES:
+        out = tmp_path_factory.mktemp(stage)
+        command = ["npx", "serverless", "package", "--stage", stage, "--param", f"image={IMAGE}"]
+        subprocess.run([*command, "--package", str(out)], cwd=INFRA, check=True)
+        templates[stage] = out / "cloudformation-template-update-stack.json"
+    return templates
+
+
+@pytest.fixture(params=STAGES)
+def template(request: pytest.FixtureRequest, packaged: dict[str, Path]) -> dict[str, Any]:
+    """Return a stage's template, read."""
+    read: dict[str, Any] = json.loads(packaged[request.param].read_text())
+    return read
+
+
+def of_type(template: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
+    return {
+        name: one["Properties"]
+        for name, one in template["Resources"].items()
+        if one["Type"] == kind
+    }
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_cloudformation_would_take_it(packaged: dict[str, Path], stage: str) -> None:
+    lint = Path(sys.executable).with_name("cfn-lint")
+    # W3005: the tool itself writes dependencies that are already there.
+    done = subprocess.run(
+        [lint, "--ignore-checks", "W3005", "--", packaged[stage]], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_every_function_is_there_in_the_code(template: dict[str, Any]) -> None:
+    functions = of_type(template, "AWS::Lambda::Function")
+    assert len(functions) == 4
+    for function in functions.values():
+        [command] = function["ImageConfig"]["Command"]
+        module, _, name = command.rpartition(".")
+        source = (ROOT / (module.replace(".", "/") + ".py")).read_text()
+        assert f"def {name}(event" in source
+        assert function["Code"]["ImageUri"] == IMAGE
+
+
+def test_every_setting_of_a_function_is_one(template: dict[str, Any]) -> None:
+    fields = importlib.import_module("settings").Settings.model_fields
+    known = {str(one.validation_alias or f"SKYLANE_{name.upper()}") for name, one in fields.items()}
+    for function in of_type(template, "AWS::Lambda::Function").values():
+        assert set(function["Environment"]["Variables"]) <= known
+
+
+def test_no_function_may_do_everything_or_to_everything(template: dict[str, Any]) -> None:
+    roles = of_type(template, "AWS::IAM::Role")
+    assert len(roles) == 4
+    for role in roles.values():
+        for policy in role.get("Policies", []):
+            for statement in policy["PolicyDocument"]["Statement"]:
+                actions = statement["Action"]
+                for action in [actions] if isinstance(actions, str) else actions:
+                    assert "*" not in action
+                assert statement["Resource"] != "*"
+
+
+def test_a_message_comes_back_only_after_its_function_has_given_up(
+    template: dict[str, Any],
+) -> None:
+    queues = of_type(template, "AWS::SQS::Queue")
+    timeout_s = of_type(template, "AWS::Lambda::Function")["InferLambdaFunction"]["Timeout"]
+    assert queues["ImagesQueue"]["VisibilityTimeout"] >= 6 * timeout_s
+    assert queues["ImagesQueue"]["RedrivePolicy"]["maxReceiveCount"] >= 5
+
+
+def test_nobody_outside_reaches_images_or_rows(template: dict[str, Any]) -> None:
+    bucket = of_type(template, "AWS::S3::Bucket")["ImagesBucket"]
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]
+    [database] = of_type(template, "AWS::RDS::DBInstance").values()
+    assert (database["PubliclyAccessible"], database["StorageEncrypted"]) == (False, True)
+    assert "resolve:secretsmanager" in json.dumps(database["MasterUserPassword"])
+
+
+def test_the_dashboard_is_json_and_shows_what_there_is(template: dict[str, Any]) -> None:
+    [dashboard] = of_type(template, "AWS::CloudWatch::Dashboard").values()
+    text, names = dashboard["DashboardBody"]["Fn::Sub"]
+    known = set(names) | set(template["Resources"]) | {"AWS::Region"}
+    assert set(re.findall(r"\$\{([^}]+)\}", text)) <= known
+    widgets = json.loads(text)["widgets"]
+    taken = [(one["x"], one["y"]) for one in widgets]
+    assert len(taken) == len(set(taken)) > 5
+    for widget in widgets:
+        assert widget["x"] + widget["width"] <= 24  # the page is that wide
+        assert widget["type"] in ("metric", "log")
+        assert widget["properties"].get("metrics") or widget["properties"].get("query")
