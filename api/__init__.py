@@ -44,7 +44,9 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         MAX_FORM_MEMORY_SIZE=1_000_000,
     )
     database = Database(chosen.database_url)
-    image_store = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
+    image_store = open_images(
+        chosen.image_store_url, chosen.s3_endpoint_url, chosen.max_image_bytes
+    )
     predictions = Predictions(database)
     app.extensions["skylane"] = Services(
         settings=chosen,

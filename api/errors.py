@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from api.services import services
-from store.errors import ImageNotFound, StoreError
+from store.errors import StoreError, Unreadable
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +67,8 @@ def register(app: Flask) -> None:
     def _problem(error: Problem) -> Response:
         return respond(error)
 
-    @app.errorhandler(ImageNotFound)
-    def _image(error: ImageNotFound) -> Response:
+    @app.errorhandler(Unreadable)
+    def _image(error: Unreadable) -> Response:
         return respond(Problem(404, "image_not_found", "The stored image is gone."))
 
     @app.errorhandler(StoreError)

@@ -29,9 +29,9 @@ def health() -> Response:
 def ready() -> Response:
     """Say whether database, broker and a worker are there, each by itself."""
     at_hand = services()
-    checks: dict[str, Callable[[Services], str]] = {"database": _database, "worker": _worker}
-    if at_hand.queue_depth is not None:
-        checks["broker"] = _broker
+    checks: dict[str, Callable[[Services], str]] = {"database": _database}
+    if at_hand.queue_depth is not None:  # in the cloud, AWS starts workers when there is work
+        checks |= {"worker": _worker, "broker": _broker}
     components = {}
     for name, check in checks.items():
         try:

@@ -9,7 +9,9 @@ from werkzeug.http import quote_etag
 from api.errors import Problem
 from api.schemas import ProblemDocument, RequestPath
 from api.services import services
+from model.formats import MEDIA_TYPES, SIGNATURE_BYTES, sniff
 from store.references import Reference
+from tasks.adoption import UNKNOWN_TYPE
 
 blueprint = APIBlueprint(
     "images", __name__, abp_tags=[Tag(name="images", description="Get images back.")]
@@ -34,7 +36,10 @@ def image(path: RequestPath) -> Response:
     data = at_hand.images.get(Reference(row["storage_key"], row["storage_version"]))
     # Our name for the type, not the client's, and nothing in it may run: a file can be a
     # sound JPEG and a sound HTML page at once.
-    response = Response(data, content_type=row["content_type"])
+    image_format = sniff(data[:SIGNATURE_BYTES])  # which a presigned upload does not say
+    response = Response(
+        data, content_type=MEDIA_TYPES[image_format] if image_format else UNKNOWN_TYPE
+    )
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     response.headers["Content-Disposition"] = "inline"
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"

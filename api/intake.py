@@ -82,7 +82,11 @@ class Intake:
                 deadline = time.monotonic() + wait_s
                 pending = self._commit_with_others(named)
                 finished = waiter.wait(max(0.0, deadline - time.monotonic()))
-            return [finished.get(row["request_id"], row) for row in pending]
+            # A row that was finished before it was inserted (its event came first) is whole.
+            return [
+                row if row["finished_at"] else finished.get(row["request_id"], row)
+                for row in pending
+            ]
         finally:
             self._places_to_wait.release()
 

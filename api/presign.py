@@ -80,7 +80,7 @@ def complete(body: Complete) -> Response:
     """Say that the image of a presigned form was sent. In the cloud this may be left out."""
     at_hand = services()
     images = _s3()
-    if not (OURS.search(body.key) and images.holds(body.key)):
+    if not OURS.fullmatch(images.below_prefix(body.key) or ""):
         raise Problem(422, "invalid_parameter", "`key` is not one that a form was made for.")
     try:
         reference = images.describe(body.key).reference

@@ -114,10 +114,8 @@ class ProblemDocument(BaseModel):
     detail: str
 
 
-class Presign(BaseModel):
+class Presign(Strict):
     """What is known of an image before it is sent."""
-
-    model_config = ConfigDict(extra="forbid")
 
     filename: str | None = Field(None, max_length=255)
     true_label: str | None = None
@@ -135,10 +133,8 @@ class Presigned(BaseModel):
     result: str = Field(description="where its prediction will be")
 
 
-class Complete(BaseModel):
+class Complete(Strict):
     """Which image was sent."""
-
-    model_config = ConfigDict(extra="forbid")
 
     key: str
 

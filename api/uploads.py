@@ -19,6 +19,7 @@ from api.schemas import prediction_out
 from api.services import Services, services
 from api.waiting import wanted_wait
 from model.formats import ACCEPTED, MEDIA_TYPES, SIGNATURE_BYTES, sniff
+from tasks.adoption import printable
 
 blueprint = APIBlueprint(
     "uploads", __name__, abp_tags=[Tag(name="upload", description="Send images.")]
@@ -203,7 +204,5 @@ def _checked(name: str, data: bytes, label: str | None, at_hand: Services) -> Up
 
 
 def _clean_name(name: str | None) -> str:
-    """Keep a name showable: PostgreSQL takes no NUL, and terminals no control characters."""
     text = (name or "").encode("utf-8", "replace").decode()
-    printable = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return printable[-MAX_NAME_CHARACTERS:] or "unnamed"
+    return printable(text)[-MAX_NAME_CHARACTERS:] or "unnamed"

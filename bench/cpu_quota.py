@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
+
+log = logging.getLogger(__name__)
 
 PERIOD_US = 20_000  # Lambda's own: a fifth of Linux's default, so that waits are short
 ROOT_V1, ROOT_V2 = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
@@ -69,5 +72,7 @@ class CpuQuota:
             try:
                 os.rmdir(self.folder)
                 return
-            except OSError:
+            except OSError as error:
+                last = error
                 time.sleep(0.01)
+        log.warning("%s is left behind: %s", self.folder, last)

@@ -45,6 +45,8 @@ class Answer:
 class LambdaEnvironment:
     """A process that handles one event at a time. ``with`` it; it ends on the way out.
 
+    After an invocation that took too long it is of no more use: its answer may still come.
+
     ``memory_mb`` gives it that much of a processor, where this machine lets us say so
     (``quota`` tells); without it, it takes what there is.
     """
@@ -56,17 +58,19 @@ class LambdaEnvironment:
         self._handler = handler
         self._env = env
         self._log = log
-        self._events: SimpleQueue[tuple[str, bytes]] = SimpleQueue()
+        self._events: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()  # None: it is over
         self._answers: SimpleQueue[tuple[bytes, bool, float]] = SimpleQueue()
         self._asked = threading.Event()
         self._handed_out_s = 0.0
-        self.quota = CpuQuota.of(memory_mb / MB_PER_CPU) if memory_mb else None
-        self._memory_mb = memory_mb or MB_PER_CPU
+        self.quota: CpuQuota | None = None
+        self._memory_mb = memory_mb
 
     def __enter__(self) -> LambdaEnvironment:
         self._server = _Server(("127.0.0.1", 0), _RuntimeApi)
         self._server.environment = self
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        if self._memory_mb:
+            self.quota = CpuQuota.of(self._memory_mb / MB_PER_CPU)
         command = [sys.executable, "-m", "awslambdaric", self._handler]
         started_s = time.perf_counter()
         with self._log.open("ab") as log:
@@ -82,7 +86,7 @@ class LambdaEnvironment:
                 self._raise_if_over()
                 if time.perf_counter() - started_s > INIT_LIMIT_S:
                     raise LambdaError(f"INIT took more than {INIT_LIMIT_S} s:\n{self._tail()}")
-        except LambdaError:
+        except BaseException:  # an interrupt as well: nothing is left running
             self.__exit__()
             raise
         self.init_ms = (self._asked_s - started_s) * 1000
@@ -91,6 +95,7 @@ class LambdaEnvironment:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+        self._events.put(None)
         self._server.shutdown()
         self._server.server_close()
         if self.quota:
@@ -127,7 +132,7 @@ class LambdaEnvironment:
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
             "AWS_LAMBDA_FUNCTION_NAME": f"skylane-local-{name}",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self._memory_mb),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self._memory_mb or MB_PER_CPU),
             "AWS_LAMBDA_LOG_STREAM_NAME": f"local/[$LATEST]{uuid4().hex}",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_REGION": "us-east-1",
@@ -147,7 +152,7 @@ class LambdaEnvironment:
 
     # What the process asks for, in threads of the server.
 
-    def _next(self) -> tuple[str, bytes]:
+    def _next(self) -> tuple[str, bytes] | None:
         if not self._asked.is_set():
             self._asked_s = time.perf_counter()
             self._asked.set()
@@ -184,7 +189,9 @@ class _RuntimeApi(BaseHTTPRequestHandler):
         if self.path != f"{API}/invocation/next":
             self._answer(404, b"")
             return
-        request_id, event = self._environment._next()
+        if (handed_out := self._environment._next()) is None:
+            return
+        request_id, event = handed_out
         deadline_ms = int((time.time() + 30) * 1000)
         self._answer(
             200,

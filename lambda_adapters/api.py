@@ -7,12 +7,13 @@ from typing import Any
 import serverless_wsgi
 
 from api import create_app
+from lambda_adapters.stages import Event, without_stage
 
 # At INIT: an invocation finds the app made, and no connection open that might have gone stale.
 app = create_app()
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: Event, context: Any) -> dict[str, Any]:
     """Answer one request."""
-    answer: dict[str, Any] = serverless_wsgi.handle_request(app, event, context)
+    answer: dict[str, Any] = serverless_wsgi.handle_request(app, without_stage(event), context)
     return answer

@@ -22,14 +22,14 @@ class Environment:
     """The bench to work at, and the bucket that its images are in."""
 
     def __init__(self, chosen: Settings) -> None:
-        images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
+        images = open_images(chosen.image_store_url, chosen.s3_endpoint_url, chosen.max_image_bytes)
         if not isinstance(images, S3Images):
             raise ValueError(
                 f"SKYLANE_IMAGES_URL is {chosen.image_store_url!r}; this lane needs"
                 " s3://bucket/prefix"
             )
         self.images = images
-        # The model before anything that goes over the network: INIT has a processor of its own.
+        self.max_attempts = chosen.max_attempts
         predictor = open_predictor(chosen.artefact, streams=STREAMS, cache=chosen.home / "cache")
         predictor.warm_up()
         self.database = Database(chosen.database_url, size=CONNECTIONS)

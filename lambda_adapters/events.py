@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_plus
 
+from store.images import version_of
 from store.references import Reference
 
 Event = Mapping[str, Any]
@@ -85,7 +86,7 @@ def _records(event: Event) -> list[dict[str, Any]]:
 def _of_s3(told: Mapping[str, Any]) -> StoredObject:
     # S3 writes keys as forms write them: a space is a plus.
     stored = told["object"]
-    version = stored.get("versionId") or stored["eTag"]
+    version = version_of(stored.get("versionId"), stored["eTag"])
     reference = Reference(unquote_plus(stored["key"]), version)
     return StoredObject(told["bucket"]["name"], reference)
 
@@ -96,5 +97,5 @@ def _of_eventbridge(event: Event) -> list[StoredObject]:
     # EventBridge writes keys as they are.
     detail = event["detail"]
     stored = detail["object"]
-    reference = Reference(stored["key"], stored.get("version-id") or stored["etag"])
+    reference = Reference(stored["key"], version_of(stored.get("version-id"), stored["etag"]))
     return [StoredObject(detail["bucket"]["name"], reference)]

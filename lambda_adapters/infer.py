@@ -27,6 +27,7 @@ from lambda_adapters.events import (
     objects_of,
     objects_of_message,
 )
+from store.errors import ImageStoreError
 from store.references import Reference
 from tasks.adoption import adopt
 from tasks.classify import classify
@@ -71,8 +72,10 @@ def _batch(event: Event, context: Any) -> dict[str, Any]:
     def judge(record: SQSRecord) -> None:
         stored = found[record.message_id]
         if isinstance(stored, EventError):
+            log.error("message %s: %s", record.message_id, stored)
             raise stored
         if own := {one: unfinished[one] for one in stored if one in unfinished}:
+            log.warning("message %s comes again: %s", record.message_id, _told(own))
             raise NotFinished(_told(own))
 
     answer = process_partial_response(
@@ -94,50 +97,68 @@ def _parsed(body: str) -> list[StoredObject] | EventError:
 
 def _work(stored: Iterable[StoredObject], at_hand: Environment) -> Unfinished:
     """Bring objects to an end and return those that are not there yet."""
-    objects = {one.reference: one for one in stored}
-    if not objects:
-        return {}
-    strange = {
-        one: f"it is in {one.bucket}, and this lane's images are in {at_hand.images.bucket}"
-        for one in objects.values()
-        if one.bucket != at_hand.images.bucket
-    }
-    references = [reference for reference, one in objects.items() if one not in strange]
+    unfinished, ours = {}, {}
+    for one in stored:
+        if one.bucket != at_hand.images.bucket:
+            unfinished[one] = f"it is in {one.bucket}, not in {at_hand.images.bucket}"
+        elif "\0" in one.reference.key:
+            unfinished[one] = "no row can have such a key"
+        else:
+            ours[one.reference] = one
+    if not ours:
+        return unfinished
     try:
         progress = adopt(
-            references,
+            list(ours),
             predictions=at_hand.predictions,
             images=at_hand.images,
             labels=at_hand.bench.predictor.labels,
             lane="serverless",
         )
-        todo = [one for one in references if one in progress and not progress[one].finished]
-        # What was begun and not finished may have killed its environment. It goes alone, and
-        # after the others are safe.
-        fresh = [one for one in todo if not progress[one].attempts]
-        begun = [one for one in todo if progress[one].attempts]
-        unfinished: dict[Reference, str] = {}
-        for group in filter(None, (fresh, *([one] for one in begun))):
-            unfinished |= _classify(group, at_hand)
-        unfinished |= {one: "it has no row" for one in references if one not in progress}
-    except Exception as error:  # of the database, say: nothing is known, so all come again
-        log.exception("%d objects are to be delivered again", len(references))
-        unfinished = dict.fromkeys(references, repr(error))
-    return strange | {objects[reference]: why for reference, why in unfinished.items()}
+    except Exception as error:  # of the database: nothing is known, so all come again
+        log.exception("%d objects are to be delivered again", len(ours))
+        return unfinished | {one: repr(error) for one in ours.values()}
+    left = {one: "it has no row" for one in ours if one not in progress}
+    todo = {one: now.attempts for one, now in progress.items() if not now.finished}
+    for group in _groups(todo):
+        if todo[group[0]] >= at_hand.max_attempts:
+            left[group[0]] = "it was begun too often; the sweep gives it up"
+        else:
+            left |= _classify(group, at_hand)
+    return unfinished | {ours[reference]: why for reference, why in left.items()}
+
+
+def _groups(attempts: dict[Reference, int]) -> list[list[Reference]]:
+    """Return what to classify together, and in which order.
+
+    What was begun and not finished may have killed its environment. It goes alone, after the
+    others are safe, and what was begun most often goes last.
+    """
+    fresh = [one for one, begun in attempts.items() if not begun]
+    begun = sorted((one for one in attempts if attempts[one]), key=lambda one: attempts[one])
+    return [group for group in (fresh, *([one] for one in begun)) if group]
 
 
 def _classify(group: list[Reference], at_hand: Environment) -> dict[Reference, str]:
     """Classify a group and return those of it that are not finished."""
     try:
         outcomes = classify(group, at_hand.bench)
-        left = [one for one, outcome in zip(group, outcomes, strict=True) if outcome is None]
-        after = at_hand.predictions.progress(left) if left else {}
+        none = [one for one, outcome in zip(group, outcomes, strict=True) if outcome is None]
+        after = at_hand.predictions.progress(none) if none else {}
+    except ImageStoreError as error:
+        if len(group) == 1:
+            return {group[0]: repr(error)}
+        # It may be one object's alone, which nobody lets us read: it is not to keep the others.
+        left: dict[Reference, str] = {}
+        for one in group:
+            left |= _classify([one], at_hand)
+        return left
     except Exception as error:  # this group's: the others have their turn all the same
         log.exception("%d objects could not be classified", len(group))
         return dict.fromkeys(group, repr(error))
     return {
         one: "another environment has it in work"
-        for one in left
+        for one in none
         if one not in after or not after[one].finished
     }
 

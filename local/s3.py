@@ -17,6 +17,7 @@ START_WITHIN_S = 60.0
 LOOK_AGAIN_S = 0.05
 BUCKET = "tiles"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test-secret"}
+VARIABLES = {**KEYS, "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @contextmanager
@@ -49,7 +50,8 @@ def s3_server(folder: Path) -> Iterator[str]:
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log)
     url = f"http://127.0.0.1:{ports['s3']}"
-    os.environ.update(KEYS, AWS_DEFAULT_REGION="us-east-1")
+    before = {name: os.environ.get(name) for name in VARIABLES}
+    os.environ.update(VARIABLES)
     client = boto3.client("s3", endpoint_url=url)
 
     def bucket_made() -> bool:
@@ -67,7 +69,10 @@ def s3_server(folder: Path) -> Iterator[str]:
             time.sleep(LOOK_AGAIN_S)
         yield url
     finally:
-        for name in (*KEYS, "AWS_DEFAULT_REGION"):
-            os.environ.pop(name)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
         server.kill()  # it takes half a minute to stop when asked
         server.wait(20)

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
+import psycopg2.errors
 import psycopg2.extras
 
-from store.errors import StoreError
+from store.errors import Conflict, StoreError
 
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 15_000  # nothing here takes a second; a lock held for ever must end
@@ -60,7 +61,12 @@ class Database:
             return _rows(cursor, cursor.fetchall()) if cursor.description else []
 
     def insert_many(self, sql: str, rows: list[tuple[Any, ...]]) -> list[dict[str, Any]]:
-        """Run one ``INSERT … VALUES %s RETURNING …`` over all rows, in one statement."""
+        """Run one ``INSERT … VALUES %s RETURNING …`` over all rows, in one statement.
+
+        Raises:
+            Conflict: a row is there already, or two transactions waited for each other.
+            StoreError: anything else that ``query`` may meet.
+        """
         with self._cursor() as cursor:
             fetched = psycopg2.extras.execute_values(
                 cursor, sql, rows, page_size=max(1, len(rows)), fetch=True
@@ -81,6 +87,8 @@ class Database:
             try:
                 with connection.cursor() as cursor:
                     yield cursor
+            except (psycopg2.errors.DeadlockDetected, psycopg2.errors.UniqueViolation) as error:
+                raise Conflict(f"database: {error}".strip()) from error
             except psycopg2.Error as error:
                 raise StoreError(f"database: {error}".strip()) from error
             finally:

@@ -7,5 +7,21 @@ class StoreError(Exception):
     """A store could not be reached or did not answer. Trying again may help."""
 
 
-class ImageNotFound(LookupError):
-    """No image is stored under this reference. Trying again does not help."""
+class ImageStoreError(StoreError):
+    """The image store, and not the database. It can be one image's alone: access to it, say."""
+
+
+class Conflict(StoreError):
+    """Another transaction was in the way of this one, which can be tried again at once."""
+
+
+class Unreadable(LookupError):
+    """There are no bytes to be had under this reference. Trying again does not help."""
+
+
+class ImageNotFound(Unreadable):
+    """No image is stored there, or by now another version of it."""
+
+
+class ImageTooLarge(Unreadable):
+    """What is stored there is larger than any image may be."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from store.errors import ImageNotFound, StoreError
+from store.errors import ImageNotFound, ImageStoreError, ImageTooLarge, Unreadable
 from store.references import Reference
 
 # S3 answers one request in 10-50 ms whatever its size: ask for a batch's images together.
@@ -18,11 +20,14 @@ S3_CONCURRENCY = 16
 # Flushes to one disk that wait together wait about once.
 FLUSH_CONCURRENCY = 8
 
+DEFAULT_MAX_BYTES = 10 * 1024 * 1024
+ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
+
 NewImage = tuple[str, bytes, str]  # key, data, content type
 
 
 class ImageStore(Protocol):
-    """What any store of bytes can do. All of it raises ``StoreError`` for trouble."""
+    """What any store of bytes can do. All of it raises ``ImageStoreError`` for trouble."""
 
     bucket: str | None  # for the clients that address images on S3 themselves
 
@@ -30,12 +35,12 @@ class ImageStore(Protocol):
         """Store an image durably under a new key."""
 
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
-        """Store images durably, side by side; all of them or ``StoreError``."""
+        """Store images durably, side by side; all of them or ``ImageStoreError``."""
 
     def get(self, reference: Reference) -> bytes:
-        """Return an image's bytes; raises ``ImageNotFound`` where there is none."""
+        """Return an image's bytes; raises ``Unreadable`` where there are none."""
 
-    def get_many(self, references: Sequence[Reference]) -> list[bytes | ImageNotFound]:
+    def get_many(self, references: Sequence[Reference]) -> list[bytes | Unreadable]:
         """Return each image's bytes, or the error in its place."""
 
     def delete(self, reference: Reference) -> None:
@@ -52,8 +57,10 @@ class Described:
     notes: Mapping[str, str]
 
 
-def open_images(url: str, endpoint_url: str = "") -> ImageStore:
+def open_images(url: str, endpoint_url: str = "", max_bytes: int = DEFAULT_MAX_BYTES) -> ImageStore:
     """Open the store at ``file:///folder`` or ``s3://bucket/prefix``.
+
+    What is on S3 came there in many ways; more than ``max_bytes`` of it is not read.
 
     Raises:
         ValueError: the address is neither.
@@ -62,7 +69,7 @@ def open_images(url: str, endpoint_url: str = "") -> ImageStore:
     if parts.scheme == "file" and not parts.netloc:
         return FileImages(Path(unquote(parts.path)))
     if parts.scheme == "s3" and parts.netloc:
-        return S3Images(parts.netloc, parts.path.strip("/"), endpoint_url)
+        return S3Images(parts.netloc, parts.path.strip("/"), endpoint_url, max_bytes)
     raise ValueError(f"image store {url!r}: use file:///folder or s3://bucket/prefix")
 
 
@@ -85,10 +92,10 @@ class FileImages:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._write(path, data)
         except FileExistsError as error:
-            raise StoreError(f"image store: {key} is there already") from error
+            raise ImageStoreError(f"image store: {key} is there already") from error
         except OSError as error:
             path.unlink(missing_ok=True)  # half an image, on a full disk
-            raise StoreError(f"image store: {error}") from error
+            raise ImageStoreError(f"image store: {error}") from error
         return Reference(key)
 
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
@@ -102,9 +109,9 @@ class FileImages:
         except FileNotFoundError as error:
             raise ImageNotFound(reference.key) from error
         except OSError as error:
-            raise StoreError(f"image store: {error}") from error
+            raise ImageStoreError(f"image store: {error}") from error
 
-    def get_many(self, references: Sequence[Reference]) -> list[bytes | ImageNotFound]:
+    def get_many(self, references: Sequence[Reference]) -> list[bytes | Unreadable]:
         return [_get_or_error(self, reference) for reference in references]
 
     def delete(self, reference: Reference) -> None:
@@ -129,13 +136,20 @@ class FileImages:
 class S3Images:
     """Images as objects in a bucket, under a prefix."""
 
-    def __init__(self, bucket: str, prefix: str = "", endpoint_url: str = "") -> None:
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        endpoint_url: str = "",
+        max_bytes: int = DEFAULT_MAX_BYTES,
+    ) -> None:
         # Here and not above: boto3 takes 0.3 s and 40 MB, and a file store needs neither.
         import boto3
         from botocore.config import Config
 
         self.bucket: str | None = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._max_bytes = max_bytes
         self._client: Any = boto3.client(
             "s3",
             endpoint_url=endpoint_url or None,
@@ -144,6 +158,9 @@ class S3Images:
                 read_timeout=15,
                 retries={"mode": "standard", "max_attempts": 4},
                 max_pool_connections=S3_CONCURRENCY,
+                # For presigned forms: what botocore would take, new buckets refuse.
+                signature_version="s3v4",
+                s3={} if endpoint_url else {"addressing_style": "virtual"},
             ),
         )
         self._threads = ThreadPoolExecutor(S3_CONCURRENCY, thread_name_prefix="s3")
@@ -157,11 +174,16 @@ class S3Images:
         return list(self._threads.map(lambda image: self.put(*image), images))
 
     def get(self, reference: Reference) -> bytes:
-        answer = self._call("get_object", Key=reference.key)
+        key, version = reference
+        answer = self._call("get_object", Key=key)
+        if version and _version(answer) != version:
+            if ETAG.fullmatch(version):  # of an unversioned bucket: what it named is gone
+                raise ImageNotFound(key)
+            answer = self._call("get_object", Key=key, VersionId=version)
         data: bytes = answer["Body"]
         return data
 
-    def get_many(self, references: Sequence[Reference]) -> list[bytes | ImageNotFound]:
+    def get_many(self, references: Sequence[Reference]) -> list[bytes | Unreadable]:
         return list(self._threads.map(lambda one: _get_or_error(self, one), references))
 
     def describe(self, key: str) -> Described:
@@ -174,9 +196,9 @@ class S3Images:
             answer.get("Metadata", {}),
         )
 
-    def holds(self, key: str) -> bool:
-        """Say whether a whole key is one of this store's, and not of another in the bucket."""
-        return key.startswith(self._prefix)
+    def below_prefix(self, key: str) -> str | None:
+        """Return a whole key without this store's prefix; None if it is not of this store."""
+        return key.removeprefix(self._prefix) if key.startswith(self._prefix) else None
 
     def presign(
         self, key: str, *, notes: Mapping[str, str], max_bytes: int, valid_s: int
@@ -210,22 +232,35 @@ class S3Images:
                 Bucket=self.bucket, **arguments
             )
             if "Body" in answer:  # which comes over the network only when it is read
-                answer["Body"] = answer["Body"].read()
+                with closing(answer["Body"]) as body:
+                    if answer["ContentLength"] > self._max_bytes:
+                        raise ImageTooLarge(
+                            f"{answer['ContentLength']} bytes; at most {self._max_bytes}"
+                        )
+                    answer["Body"] = body.read()
             return answer
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+            if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "404"):
                 raise ImageNotFound(arguments["Key"]) from error
-            raise StoreError(f"image store: {error}") from error
+            raise ImageStoreError(f"image store: {error}") from error
         except BotoCoreError as error:
-            raise StoreError(f"image store: {error}") from error
+            raise ImageStoreError(f"image store: {error}") from error
+
+
+def version_of(version_id: str | None, etag: str) -> str:
+    """Return the version that an object's reference names, of what S3 says of it.
+
+    "null" is the id of what was stored while a bucket kept no versions.
+    """
+    return etag.strip('"') if version_id in (None, "", "null") else str(version_id)
 
 
 def _version(answer: Mapping[str, Any]) -> str:
-    return str(answer.get("VersionId") or answer["ETag"].strip('"'))
+    return version_of(answer.get("VersionId"), answer["ETag"])
 
 
-def _get_or_error(store: ImageStore, reference: Reference) -> bytes | ImageNotFound:
+def _get_or_error(store: ImageStore, reference: Reference) -> bytes | Unreadable:
     try:
         return store.get(reference)
-    except ImageNotFound as error:
+    except Unreadable as error:
         return error

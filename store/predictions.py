@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from store.database import Database
-from store.errors import StoreError
+from store.errors import Conflict, StoreError
 from store.references import Reference
 
 Row = dict[str, Any]
@@ -103,17 +103,25 @@ class Predictions:
         Raises:
             StoreError: the database failed, or an object was accepted before.
         """
-        inserted = self._database.insert_many(
-            f"""
+        sql = f"""
             {INSERT} ON CONFLICT (storage_key, storage_version) DO UPDATE SET
                 request_id = EXCLUDED.request_id, image_name = EXCLUDED.image_name,
                 content_type = EXCLUDED.content_type, size_bytes = EXCLUDED.size_bytes,
                 sha256 = EXCLUDED.sha256, true_label = EXCLUDED.true_label
             WHERE predictions.sha256 IS NULL
             RETURNING *, NULL AS queue_ms, NULL AS latency_ms
-            """,
-            [_values(row) for row in rows],
-        )
+            """
+        try:
+            inserted = self._database.insert_many(sql, _values(rows))
+        except Conflict:
+            # An adoption that went on at the same time, or of another version under our id:
+            # a PUT that was tried twice stores two in a versioned bucket.
+            self._database.query(
+                "UPDATE predictions SET request_id = gen_random_uuid()"
+                " WHERE request_id = ANY (%s::uuid[]) AND sha256 IS NULL",
+                ([str(row.request_id) for row in rows],),
+            )
+            inserted = self._database.insert_many(sql, _values(rows))
         if len(inserted) < len(rows):
             raise StoreError("database: objects are unique, and one was accepted before")
         return inserted
@@ -123,10 +131,8 @@ class Predictions:
 
         Left out is what has a row by now, and whose request id another row has.
         """
-        adopted = self._database.insert_many(
-            f"{INSERT} ON CONFLICT DO NOTHING RETURNING storage_key, storage_version",
-            [_values(row) for row in rows],
-        )
+        sql = f"{INSERT} ON CONFLICT DO NOTHING RETURNING storage_key, storage_version"
+        adopted = self._database.insert_many(sql, _values(rows))
         return [Reference(row["storage_key"], row["storage_version"]) for row in adopted]
 
     def progress(self, references: Sequence[Reference]) -> dict[Reference, Progress]:
@@ -277,16 +283,23 @@ def _keys_and_versions(references: Sequence[Reference]) -> dict[str, list[str]]:
     }
 
 
-def _values(row: NewPrediction) -> tuple[Any, ...]:
-    """Return what ``INSERT`` asks for."""
-    return (
-        str(row.request_id),
-        row.lane,
-        row.image_name,
-        row.content_type,
-        row.size_bytes,
-        row.sha256,
-        row.reference.key,
-        row.reference.version,
-        row.true_label,
-    )
+def _values(rows: Sequence[NewPrediction]) -> list[tuple[Any, ...]]:
+    """Return what ``INSERT`` asks for.
+
+    In the order of their keys, whoever inserts: two that insert the same rows wait one for
+    the other, and not each for the other.
+    """
+    return [
+        (
+            str(row.request_id),
+            row.lane,
+            row.image_name,
+            row.content_type,
+            row.size_bytes,
+            row.sha256,
+            row.reference.key,
+            row.reference.version,
+            row.true_label,
+        )
+        for row in sorted(rows, key=lambda row: row.reference)
+    ]

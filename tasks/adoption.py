@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from model.formats import MEDIA_TYPES
-from store.errors import ImageNotFound
+from store.errors import ImageNotFound, ImageStoreError
 from store.images import Described, S3Images
 from store.predictions import NewPrediction, Predictions, Progress
 from store.references import Reference
@@ -18,8 +18,10 @@ from store.references import Reference
 UNKNOWN_TYPE = "application/octet-stream"
 # Metadata of an object, which S3 carries as HTTP headers: in ASCII, so they are quoted.
 FILENAME, TRUE_LABEL = "filename", "true-label"
-# The end of a key that the API chose; its caller knows the request's id already.
-OURS = re.compile(r"(?:^|/)\d{4}/\d{2}/\d{2}/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+# A key that the API chose, below the store's prefix; its caller knows the request's id already.
+OURS = re.compile(r"\d{4}/\d{2}/\d{2}/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+MAX_NOTE_CHARACTERS = 120  # S3 takes 2 kB of metadata, and quoting makes twelve of a letter
+MAX_SIZE_BYTES = 2**31 - 1  # that a row can say; such an object is no image anyway
 
 
 def key_of(request_id: UUID) -> str:
@@ -31,7 +33,7 @@ def key_of(request_id: UUID) -> str:
 def notes_of(filename: str | None, true_label: str | None) -> dict[str, str]:
     """Return what an object's metadata have to say of it for ``adopt`` to know."""
     known = {FILENAME: filename, TRUE_LABEL: true_label}
-    return {name: quote(value) for name, value in known.items() if value}
+    return {name: quote(value[-MAX_NOTE_CHARACTERS:]) for name, value in known.items() if value}
 
 
 def adopt(
@@ -68,30 +70,32 @@ def adopt(
 def _row(reference: Reference, images: S3Images, labels: Sequence[str], lane: str) -> NewPrediction:
     try:
         described = images.describe(reference.key)
-    except ImageNotFound:  # gone already; its row will say so
+    except (ImageNotFound, ImageStoreError):  # what fetches it will say what is wrong with it
         described = Described(reference, UNKNOWN_TYPE, 0, {})
     name, label = (_note(described.notes, note) for note in (FILENAME, TRUE_LABEL))
-    ours = OURS.search(reference.key)
+    ours = OURS.fullmatch(images.below_prefix(reference.key) or "")
     return NewPrediction(
         request_id=UUID(ours[1]) if ours else _of_version(images.bucket, reference),
         lane=lane,
-        image_name=name or reference.key.rpartition("/")[2],
+        image_name=name or printable(reference.key.rpartition("/")[2]) or "unnamed",
         # A browser will be told this type: only those that we know, whatever the object says.
         content_type=described.content_type
         if described.content_type in MEDIA_TYPES.values()
         else UNKNOWN_TYPE,
-        size_bytes=described.size_bytes,
+        size_bytes=min(described.size_bytes, MAX_SIZE_BYTES),
         sha256=None,
         reference=reference,
         true_label=label if label in labels else None,
     )
 
 
+def printable(text: str) -> str:
+    """Return ``text`` so that it can be shown: PostgreSQL takes no NUL, terminals no controls."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def _note(notes: Mapping[str, str], name: str) -> str:
-    # PostgreSQL takes no NUL, and terminals no control characters.
-    return "".join(
-        letter if letter.isprintable() else "?" for letter in unquote(notes.get(name, ""))
-    )
+    return printable(unquote(notes.get(name, "")))
 
 
 def _of_version(bucket: str | None, reference: Reference) -> UUID:

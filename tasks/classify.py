@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from model.images import ImageError, Pixels, decode, stack
-from store.errors import ImageNotFound, StoreError
+from store.errors import ImageTooLarge, StoreError, Unreadable
 from store.images import ImageStore
 from store.predictions import Outcome, Predictions
 from store.references import Reference
@@ -144,8 +144,10 @@ def _work(references: list[Reference], bench: Workbench) -> list[Outcome]:
     ]
 
 
-def _decode(data: bytes | ImageNotFound, tile_px: int) -> Pixels | ImageError:
-    if isinstance(data, ImageNotFound):
+def _decode(data: bytes | Unreadable, tile_px: int) -> Pixels | ImageError:
+    if isinstance(data, ImageTooLarge):
+        return ImageError("image_bytes_too_many", f"The stored image has {data}.")
+    if isinstance(data, Unreadable):
         return ImageError("image_missing", "The stored image is gone.")
     try:
         return decode(data, side_px=tile_px)

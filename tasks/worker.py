@@ -42,7 +42,9 @@ class Worker:
         predictor.warm_up()
         self._model_version = predictor.version
         bench = Workbench(
-            images=open_images(chosen.image_store_url, chosen.s3_endpoint_url),
+            images=open_images(
+                chosen.image_store_url, chosen.s3_endpoint_url, chosen.max_image_bytes
+            ),
             predictions=Predictions(database),
             predictor=predictor,
             worker=self.name,

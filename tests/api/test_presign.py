@@ -60,7 +60,7 @@ def test_an_image_that_was_sent_to_s3_is_classified(url: str, tile: bytes) -> No
     )
     assert (row["size_bytes"], row["sha256"]) == (len(tile), None)
     image = requests.get(f"{url}/images/{form['request_id']}", timeout=9)
-    assert image.content == tile
+    assert (image.content, image.headers["Content-Type"]) == (tile, "image/jpeg")
     again = complete(url, form["key"])  # the client's own retry
     assert (again.status_code, again.json()["id"]) == (200, row["id"])
 
@@ -78,7 +78,24 @@ def test_a_form_is_good_for_its_own_key_alone(url: str, tile: bytes) -> None:
     assert send(form, tile).status_code == 403
 
 
-@pytest.mark.parametrize("key", ["", "some/prefix/x.jpg", "other/2026/11/20/{id}", "../{id}"])
+def test_a_long_name_in_any_letters_goes_along(url: str, tile: bytes) -> None:
+    form = presign(url, filename="森" * 255)
+    assert "x-amz-signature" in form["fields"]  # of the fourth version: others are refused
+    assert send(form, tile).ok
+    assert complete(url, form["key"]).json()["image_name"] == "森" * 120
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "some/prefix/x.jpg",
+        "other/2026/11/20/{id}",
+        "../{id}",
+        "some/prefix/x/2026/11/20/{id}",
+        "some/prefix/\ud800/2026/11/20/{id}",
+    ],
+)
 def test_only_keys_of_forms_are_completed(url: str, key: str) -> None:
     answer = complete(url, key.format(id="0" * 8 + "-0000-0000-0000-" + "0" * 12))
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")

@@ -9,31 +9,44 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import serverless_wsgi
 
 from api import create_app
+from lambda_adapters.stages import without_stage
 from local.s3 import BUCKET
 from settings import ROOT, Settings
 from tests.lambda_adapters.doors import Event, alb, http, rest
 
 
 @pytest.fixture
-def call(s3_endpoint: str, database_url: str) -> Callable[[Event], tuple[int, bytes]]:
+def answer(s3_endpoint: str, database_url: str) -> Callable[[Event], dict[str, Any]]:
     """Return a function that answers an event as the function in the cloud does."""
     chosen = Settings(
         lane="serverless", images_url=f"s3://{BUCKET}/images", s3_endpoint_url=s3_endpoint
     )
     app = create_app(chosen.model_copy(update={"database_url": database_url}))
 
-    def answered(event: Event) -> tuple[int, bytes]:
-        answer = serverless_wsgi.handle_request(app, event, None)
-        body = answer.get("body", "")
-        data = base64.b64decode(body) if answer.get("isBase64Encoded") else body.encode()
-        return answer["statusCode"], data
+    def answered(event: Event) -> dict[str, Any]:
+        told: dict[str, Any] = serverless_wsgi.handle_request(app, without_stage(event), None)
+        return told
 
     return answered
+
+
+@pytest.fixture
+def call(answer: Callable[[Event], dict[str, Any]]) -> Callable[[Event], tuple[int, bytes]]:
+    """Return a function that gives an answer's status and body."""
+
+    def called(event: Event) -> tuple[int, bytes]:
+        told = answer(event)
+        body = told.get("body", "")
+        data = base64.b64decode(body) if told.get("isBase64Encoded") else body.encode()
+        return told["statusCode"], data
+
+    return called
 
 
 @pytest.mark.parametrize("door", [rest, http, alb])
@@ -79,6 +92,36 @@ def test_a_mistake_is_a_problem_document_through_every_door(
 ) -> None:
     status, body = call(door("POST", "/upload", b"no image", "image/jpeg"))
     assert (status, json.loads(body)["code"]) == (415, "not_an_image")
+
+
+def named_stage(method: str, path: str, body: bytes, content_type: str) -> Event:
+    """Return an event of an HTTP API at a stage with a name, which its path begins with."""
+    event = http(method, f"/prod{path}", body, content_type)
+    event["requestContext"]["stage"] = "prod"
+    return event
+
+
+@pytest.mark.parametrize(
+    ("door", "begins"), [(rest, "/dev"), (http, ""), (named_stage, "/prod"), (alb, "")]
+)
+def test_links_lead_back_through_the_same_door(
+    door: Callable[..., Event],
+    begins: str,
+    answer: Callable[[Event], dict[str, Any]],
+    tile: bytes,
+) -> None:
+    told = answer(door("POST", "/upload", tile, "image/jpeg"))
+    request_id = json.loads(told["body"])["request_id"]
+    headers = {name: [value] for name, value in told.get("headers", {}).items()}
+    headers |= told.get("multiValueHeaders", {})
+    assert headers["Location"] == [f"{begins}/results/{request_id}"]
+
+
+def test_readiness_in_the_cloud_asks_for_no_worker(
+    call: Callable[[Event], tuple[int, bytes]],
+) -> None:
+    status, body = call(http("GET", "/ready", b"", ""))
+    assert (status, list(json.loads(body)["components"])) == (200, ["database"])
 
 
 def test_the_api_in_the_cloud_loads_no_broker_and_no_model(tmp_path: Path) -> None:

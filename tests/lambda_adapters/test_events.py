@@ -35,6 +35,15 @@ def test_the_version_of_a_versioned_object_is_its_version_id() -> None:
         assert objects_of(event)[0].reference.version == "v7"
 
 
+@pytest.mark.parametrize("absent", ["null", ""])
+def test_an_object_of_a_bucket_without_versions_goes_by_its_etag(absent: str) -> None:
+    from_s3, from_eventbridge = shape("s3"), shape("eventbridge")
+    from_s3["Records"][0]["s3"]["object"]["versionId"] = absent
+    from_eventbridge["detail"]["object"]["version-id"] = absent
+    for event in (from_s3, from_eventbridge):
+        assert objects_of(event)[0].reference.version == ETAG
+
+
 def test_what_is_no_new_object_is_ignored() -> None:
     removed, deleted = shape("s3"), shape("eventbridge")
     removed["Records"][0]["eventName"] = "ObjectRemoved:Delete"

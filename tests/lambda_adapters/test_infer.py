@@ -15,10 +15,12 @@ from lambda_adapters import infer
 from lambda_adapters.environment import Environment
 from lambda_adapters.events import EventError
 from model.images import Pixels, decode
+from settings import Settings
 from store.database import Database
-from store.errors import StoreError
+from store.errors import ImageStoreError, StoreError
 from store.predictions import NewPrediction
 from store.references import Reference
+from tasks.classify import Workbench, classify
 from tests.lambda_adapters.conftest import STREAM, Put
 from tests.lambda_adapters.shapes import of_eventbridge, of_s3, of_sqs, shape
 
@@ -94,6 +96,80 @@ def test_two_versions_of_an_object_are_two_pieces_of_work(
     assert len({row["request_id"] for row in found}) == 2
 
 
+def test_an_object_that_was_overwritten_is_not_taken_for_what_it_was(
+    at_hand: Environment, put: Put, tiles: list[Path]
+) -> None:
+    key = f"images/2026/11/20/{uuid4()}"
+    first, second = [put(path.read_bytes(), key) for path in (tiles[0], tiles[9])]
+    assert failed(infer.handler(of_sqs([of_s3([first]), of_s3([second])]), None)) == []
+    found = {row["storage_version"]: row for row in at_hand.predictions.list(limit=9)}
+    assert found[first.version]["error_code"] == "image_missing"
+    assert found[second.version]["status"] == "done"
+
+
+def test_an_object_in_another_bucket_does_not_hide_ours(
+    at_hand: Environment, put: Put, tile: bytes
+) -> None:
+    reference = put(tile)
+    replica = of_s3([reference], bucket="replica")
+    answer = infer.handler(of_sqs([of_s3([reference]), replica]), None)
+    assert failed(answer) == ["m1"]
+    assert rows(at_hand)[reference.key]["status"] == "done"
+
+
+def test_an_object_that_may_not_be_read_does_not_keep_its_neighbours(
+    at_hand: Environment, put: Put, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = [put(path.read_bytes()) for path in tiles[:3]]
+    get, describe = at_hand.images.get, at_hand.images.describe
+
+    def forbidden(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def asked(what: Any) -> Any:
+            if references[1].key in (what, what[0]):
+                raise ImageStoreError("image store: 403 Forbidden")
+            return of(what)
+
+        return asked
+
+    monkeypatch.setattr(at_hand.images, "get", forbidden(get))
+    monkeypatch.setattr(at_hand.images, "describe", forbidden(describe))
+    answer = infer.handler(of_sqs([of_s3([reference]) for reference in references]), None)
+    assert failed(answer) == ["m1"]
+    found = rows(at_hand)
+    assert [found[one.key]["status"] for one in references] == ["done", "pending", "done"]
+
+
+def test_what_is_larger_than_an_image_may_be_is_not_read(
+    at_hand: Environment, put: Put, tile: bytes
+) -> None:
+    large, good = put(bytes(Settings().max_image_bytes + 1)), put(tile)
+    assert failed(infer.handler(of_sqs([of_s3([large]), of_s3([good])]), None)) == []
+    found = rows(at_hand)
+    assert found[large.key]["error_code"] == "image_bytes_too_many"
+    assert found[good.key]["status"] == "done"
+
+
+def test_what_was_begun_most_often_goes_last_and_in_the_end_not_at_all(
+    at_hand: Environment, put: Put, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer, spent, bystander, fresh = [put(path.read_bytes()) for path in tiles[:4]]
+    for reference, attempts in ((killer, 2), (spent, 3), (bystander, 1), (fresh, 0)):
+        at_hand.predictions.adopt([accepted(reference, uuid4())])
+        at_hand.database.query(
+            "UPDATE predictions SET attempts = %s WHERE storage_key = %s", (attempts, reference.key)
+        )
+    tried: list[list[Reference]] = []
+
+    def dying(references: list[Reference], bench: Workbench) -> list[Any]:
+        tried.append(references)
+        return classify(references, bench)
+
+    monkeypatch.setattr(infer, "classify", dying)
+    batch = of_sqs([of_s3([one]) for one in (killer, spent, bystander, fresh)])
+    assert failed(infer.handler(batch, None)) == ["m1"]  # the sweep gives it up
+    assert tried == [[fresh], [bystander], [killer]]
+
+
 def test_a_bad_image_is_an_outcome_and_not_a_failure(
     at_hand: Environment, put: Put, tile: bytes
 ) -> None:
@@ -110,12 +186,13 @@ def test_what_is_no_event_goes_to_the_dead_letters_alone(
     at_hand: Environment, put: Put, tile: bytes
 ) -> None:
     good, elsewhere = put(tile), of_s3([Reference("a.jpg", "0" * 32)], bucket="another-bucket")
-    answer = infer.handler(of_sqs(["not JSON", of_s3([good]), "{}", elsewhere]), None)
-    assert failed(answer) == ["m0", "m2", "m3"]
+    nul = of_s3([Reference("a\0.jpg", "0" * 32)])
+    answer = infer.handler(of_sqs(["not JSON", of_s3([good]), "{}", elsewhere, nul]), None)
+    assert failed(answer) == ["m0", "m2", "m3", "m4"]
     assert rows(at_hand)[good.key]["status"] == "done"
     with pytest.raises(EventError):
         infer.handler({"Records": [{"eventName": "ObjectCreated:Put"}]}, None)
-    with pytest.raises(infer.NotFinished, match="this lane's images are in tiles"):
+    with pytest.raises(infer.NotFinished, match="another-bucket, not in tiles"):
         infer.handler(elsewhere, None)
 
 

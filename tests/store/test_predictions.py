@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from store.database import Database
 from store.errors import StoreError
-from store.predictions import Outcome, Predictions
+from store.predictions import NewPrediction, Outcome, Predictions
 from store.references import Reference
 
 Accept = Callable[..., list[Reference]]
@@ -58,6 +60,57 @@ def test_a_finished_row_holds_its_outcome_and_when_it_was_committed(
     assert row["record_ms"] > 0
     stages_ms = float(row["queue_ms"]) + row["record_ms"]  # the others are made up above
     assert float(row["latency_ms"]) >= stages_ms - 0.01
+
+
+def new(reference: Reference, **members: Any) -> NewPrediction:
+    known: dict[str, Any] = {
+        "request_id": uuid4(),
+        "lane": "serverless",
+        "image_name": "tile.jpg",
+        "content_type": "image/jpeg",
+        "size_bytes": 1,
+        "sha256": "ab" * 32,
+    }
+    return NewPrediction(reference=reference, **(known | members))
+
+
+def test_rows_that_two_insert_at_once_are_inserted_once(predictions: Predictions) -> None:
+    chance = random.Random(7)
+    batches = [[Reference(f"{batch}/{n}", "v") for n in range(100)] for batch in range(20)]
+    errors: list[Exception] = []
+
+    def at_once(insert: Callable[[list[NewPrediction]], object], **members: Any) -> None:
+        for batch in batches:
+            rows = [new(reference, **members) for reference in batch]
+            chance.shuffle(rows)
+            try:
+                insert(rows)
+            except Exception as error:
+                errors.append(error)
+
+    threads = [
+        threading.Thread(target=at_once, args=(predictions.insert,)),
+        threading.Thread(target=at_once, args=(predictions.adopt,), kwargs={"sha256": None}),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    rows = predictions.of([reference for batch in batches for reference in batch])
+    assert len(rows) == 2000
+    assert {row["sha256"] for row in rows} == {"ab" * 32}
+
+
+def test_an_upload_keeps_its_id_though_another_version_was_adopted_under_it(
+    predictions: Predictions,
+) -> None:
+    request_id = uuid4()
+    first, second = Reference("a", "v1"), Reference("a", "v2")
+    predictions.adopt([new(first, request_id=request_id, sha256=None)])
+    [row] = predictions.insert([new(second, request_id=request_id)])
+    assert (row["request_id"], row["storage_version"]) == (str(request_id), "v2")
+    assert len(predictions.of([first, second])) == 2
 
 
 def test_a_second_delivery_changes_nothing(predictions: Predictions, accept: Accept) -> None:
