@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from lambda_adapters import metrics
 from lambda_adapters.environment import Environment, environment
 from lambda_adapters.events import (
     Event,
@@ -143,6 +144,7 @@ def _classify(group: list[Reference], at_hand: Environment) -> dict[Reference, s
     """Classify a group and return those of it that are not finished."""
     try:
         outcomes = classify(group, at_hand.bench)
+        metrics.tell(outcomes)
         none = [one for one, outcome in zip(group, outcomes, strict=True) if outcome is None]
         after = at_hand.predictions.progress(none) if none else {}
     except ImageStoreError as error:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from lambda_adapters import metrics
 from lambda_adapters.environment import Environment, environment
 from settings import Settings, settings
 from store.errors import StoreError
@@ -60,7 +61,7 @@ def swept(at_hand: Environment, chosen: Settings) -> int:
 
 def _classify(references: list[Reference], at_hand: Environment) -> None:
     try:
-        classify(references, at_hand.bench)
+        metrics.tell(classify(references, at_hand.bench))
     except StoreError:
         raise
     except Exception:

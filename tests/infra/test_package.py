@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lambda_adapters import metrics
 from settings import ROOT
 
 INFRA = ROOT / "infra"
@@ -115,6 +116,8 @@ def test_the_dashboard_is_json_and_shows_what_there_is(template: dict[str, Any])
     known = set(names) | set(template["Resources"]) | {"AWS::Region"}
     assert set(re.findall(r"\$\{([^}]+)\}", text)) <= known
     widgets = json.loads(text)["widgets"]
+    own = set(re.findall(r"skylane_\w+", text))
+    assert own <= {*metrics.STAGES, metrics.DONE, metrics.FAILED, metrics.COLD_STARTS}
     taken = [(one["x"], one["y"]) for one in widgets]
     assert len(taken) == len(set(taken)) > 5
     for widget in widgets:

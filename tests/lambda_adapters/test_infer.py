@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from uuid import UUID, uuid4
 import numpy as np
 import pytest
 
-from lambda_adapters import infer
+from lambda_adapters import infer, metrics
 from lambda_adapters.environment import Environment
 from lambda_adapters.events import EventError
 from model.images import Pixels, decode
@@ -66,6 +67,29 @@ def test_each_kind_of_event_classifies_every_object_it_tells_of(
     ):
         told = found[reference.key]["probabilities"]
         assert [told[label] for label in predictor.labels] == pytest.approx(given, abs=1e-6)
+
+
+def test_what_was_done_is_told_as_metrics(
+    at_hand: Environment, put: Put, tiles: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    references = [put(path.read_bytes()) for path in tiles[:3]]
+    references.append(put(tiles[3].read_bytes()[:900]))
+    infer.handler(of_s3(references), None)
+    infer.handler(of_s3(references), None)  # nothing is left to do, and so to tell
+    [line] = [line for line in capsys.readouterr().out.splitlines() if "_aws" in line]
+    told = json.loads(line)
+    [described] = told["_aws"]["CloudWatchMetrics"]
+    assert (described["Namespace"], told["service"]) == ("Skylane", "infer")
+    assert told["skylane_images_done_total"] == [3]
+    assert told["skylane_images_failed_total"] == [1]
+    assert told["skylane_batch_images"] == [4]
+    assert told["skylane_cold_starts_total"] == [1]
+    seconds = {name: told[name] for name in metrics.STAGES}
+    [row] = at_hand.predictions.of(references[:1])
+    for name, member in metrics.STAGES.items():
+        assert seconds[name] == [pytest.approx(row[member] / 1000, rel=1e-4)]
+    units = {one["Name"]: one["Unit"] for one in described["Metrics"]}
+    assert {units[name] for name in metrics.STAGES} == {"Seconds"}
 
 
 def test_a_test_event_is_ignored(at_hand: Environment) -> None:
