@@ -28,6 +28,7 @@ class Environment:
                 f"SKYLANE_IMAGES_URL is {chosen.image_store_url!r}; this lane needs"
                 " s3://bucket/prefix"
             )
+        images.connect()
         self.images = images
         self.max_attempts = chosen.max_attempts
         predictor = open_predictor(chosen.artefact, streams=STREAMS, cache=chosen.home / "cache")

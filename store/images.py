@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -30,6 +31,9 @@ class ImageStore(Protocol):
     """What any store of bytes can do. All of it raises ``ImageStoreError`` for trouble."""
 
     bucket: str | None  # for the clients that address images on S3 themselves
+
+    def connect(self) -> None:
+        """Make what the first image would have to wait for. Asks nobody."""
 
     def put(self, key: str, data: bytes, content_type: str) -> Reference:
         """Store an image durably under a new key."""
@@ -82,6 +86,9 @@ class FileImages:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._threads = ThreadPoolExecutor(FLUSH_CONCURRENCY, thread_name_prefix="files")
+
+    def connect(self) -> None:
+        pass
 
     def put(self, key: str, data: bytes, content_type: str) -> Reference:
         path = self._path(key)
@@ -143,27 +150,25 @@ class S3Images:
         endpoint_url: str = "",
         max_bytes: int = DEFAULT_MAX_BYTES,
     ) -> None:
-        # Here and not above: boto3 takes 0.3 s and 40 MB, and a file store needs neither.
-        import boto3
-        from botocore.config import Config
-
         self.bucket: str | None = bucket
         self._prefix = f"{prefix}/" if prefix else ""
+        self._endpoint_url = endpoint_url
         self._max_bytes = max_bytes
-        self._client: Any = boto3.client(
-            "s3",
-            endpoint_url=endpoint_url or None,
-            config=Config(
-                connect_timeout=5,
-                read_timeout=15,
-                retries={"mode": "standard", "max_attempts": 4},
-                max_pool_connections=S3_CONCURRENCY,
-                # For presigned forms: what botocore would take, new buckets refuse.
-                signature_version="s3v4",
-                s3={} if endpoint_url else {"addressing_style": "virtual"},
-            ),
-        )
         self._threads = ThreadPoolExecutor(S3_CONCURRENCY, thread_name_prefix="s3")
+        self._connecting = threading.Lock()
+        self._made: Any = None
+
+    @property
+    def _client(self) -> Any:
+        # Made when it is first needed: it takes a quarter of a second and 40 MB, and who only
+        # asks for results needs none.
+        if self._made is None:
+            with self._connecting:
+                self._made = self._made or _s3_client(self._endpoint_url)
+        return self._made
+
+    def connect(self) -> None:
+        _ = self._client
 
     def put(self, key: str, data: bytes, content_type: str) -> Reference:
         key = self._prefix + key
@@ -245,6 +250,26 @@ class S3Images:
             raise ImageStoreError(f"image store: {error}") from error
         except BotoCoreError as error:
             raise ImageStoreError(f"image store: {error}") from error
+
+
+def _s3_client(endpoint_url: str) -> Any:
+    # Here and not above: a file store needs neither.
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url or None,
+        config=Config(
+            connect_timeout=5,
+            read_timeout=15,
+            retries={"mode": "standard", "max_attempts": 4},
+            max_pool_connections=S3_CONCURRENCY,
+            # For presigned forms: what botocore would take, new buckets refuse.
+            signature_version="s3v4",
+            s3={} if endpoint_url else {"addressing_style": "virtual"},
+        ),
+    )
 
 
 def version_of(version_id: str | None, etag: str) -> str:

@@ -41,10 +41,10 @@ class Worker:
         )
         predictor.warm_up()
         self._model_version = predictor.version
+        images = open_images(chosen.image_store_url, chosen.s3_endpoint_url, chosen.max_image_bytes)
+        images.connect()
         bench = Workbench(
-            images=open_images(
-                chosen.image_store_url, chosen.s3_endpoint_url, chosen.max_image_bytes
-            ),
+            images=images,
             predictions=Predictions(database),
             predictor=predictor,
             worker=self.name,
