@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -48,11 +48,19 @@ class LambdaEnvironment:
     After an invocation that took too long it is of no more use: its answer may still come.
 
     ``memory_mb`` gives it that much of a processor, where this machine lets us say so
-    (``quota`` tells); without it, it takes what there is.
+    (``quota`` tells); without it, it takes what there is. ``image`` is a container image to
+    run it from by Docker, which sets the limits itself, instead of from this checkout;
+    ``mounts`` are folders of this machine that it sees under the same names.
     """
 
     def __init__(
-        self, handler: str, env: Mapping[str, str], log: Path, memory_mb: int | None = None
+        self,
+        handler: str,
+        env: Mapping[str, str],
+        log: Path,
+        memory_mb: int | None = None,
+        image: str | None = None,
+        mounts: Sequence[Path] = (),
     ) -> None:
         self.init_ms = 0.0  # from the start of its process to its first question for an event
         self._handler = handler
@@ -64,14 +72,19 @@ class LambdaEnvironment:
         self._handed_out_s = 0.0
         self.quota: CpuQuota | None = None
         self._memory_mb = memory_mb
+        self._image = image
+        self._mounts = mounts
+        self._container = f"skylane-{uuid4().hex[:12]}"
 
     def __enter__(self) -> LambdaEnvironment:
         self._server = _Server(("127.0.0.1", 0), _RuntimeApi)
         self._server.environment = self
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        if self._memory_mb:
-            self.quota = CpuQuota.of(self._memory_mb / MB_PER_CPU)
         command = [sys.executable, "-m", "awslambdaric", self._handler]
+        if self._image:
+            command = self._docker(self._image)
+        elif self._memory_mb:
+            self.quota = CpuQuota.of(self._memory_mb / MB_PER_CPU)
         started_s = time.perf_counter()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -93,6 +106,8 @@ class LambdaEnvironment:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._image:
+            subprocess.run(["docker", "kill", self._container], capture_output=True, check=False)
         self._process.kill()
         self._process.wait()
         self._events.put(None)
@@ -123,12 +138,32 @@ class LambdaEnvironment:
                 if time.monotonic() > deadline_s:
                     raise LambdaError(f"no answer in {timeout_s} s:\n{self._tail()}") from None
 
+    def _docker(self, image: str) -> list[str]:
+        # As in the cloud, nothing can be written to but /tmp. The host's network, since it is
+        # the host's loopback that the Runtime API is on.
+        command = ["docker", "run", "--rm", f"--name={self._container}", "--network=host"]
+        command += ["--read-only", "--tmpfs=/tmp"]
+        command += [f"--volume={folder}:{folder}" for folder in self._mounts]
+        if self._memory_mb:
+            command += [
+                f"--cpus={self._memory_mb / MB_PER_CPU:.3f}",
+                f"--memory={self._memory_mb}m",
+            ]
+        for name, value in self._variables().items():
+            command.append(f"--env={name}={value}")
+        return [*command, image, self._handler]
+
     def _environment(self) -> dict[str, str]:
+        """Return the variables of the process: Lambda's, or for Docker this machine's."""
+        if self._image:
+            return dict(os.environ)
+        own = {name: os.environ.get(name, "") for name in ("PATH", "LD_LIBRARY_PATH")}
+        return own | self._variables()
+
+    def _variables(self) -> dict[str, str]:
         """Return the variables that Lambda sets, and those of the function."""
         name = self._handler.rpartition(".")[0].rpartition(".")[2]
         return {
-            "PATH": os.environ["PATH"],
-            "LD_LIBRARY_PATH": os.environ.get("LD_LIBRARY_PATH", ""),
             "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._server.server_port}",
             "AWS_LAMBDA_FUNCTION_NAME": f"skylane-local-{name}",
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",

@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The image of all four functions; serverless.yml says which one each runs. From the root:
 #   docker buildx build --platform linux/amd64 --provenance=false \
 #     -f infra/docker/lambda.Dockerfile -t skylane-lambda --load .
