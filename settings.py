@@ -30,6 +30,8 @@ class Settings(BaseSettings):
     s3_endpoint_url: str = ""  # of an S3-compatible store; empty: AWS
     # What is served: an artefact, or with torch installed a checkpoint (.safetensors).
     artefact: Path = ROOT / "model" / "weights" / "resnet50-eurosat-int8.zip"
+    # Or an artefact on S3, fetched once: s3://BUCKET/KEY#sha256=DIGEST
+    artefact_url: str = Field(default="", pattern=r"^(s3://[^/]+/[^#]+#sha256=[0-9a-f]{64})?$")
     lane: Literal["on-prem", "serverless"] = "on-prem"
 
     # Who may reach it.

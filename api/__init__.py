@@ -21,6 +21,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     from store.predictions import Predictions
     from store.statistics import Statistics
     from store.workers import Workers
+    from tasks.served import artefact_path
 
     chosen = chosen or settings()
     broker: ModuleType | None = None  # in the cloud, storing an image is what sets work off
@@ -63,7 +64,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
             lane=chosen.lane,
             max_waiting=max(1, chosen.api_threads * 3 // 4),
         ),
-        labels=labels_of(chosen.artefact),
+        labels=labels_of(artefact_path(chosen)),
         queue_depth=broker.queue_depth if broker else None,
         load=SystemLoad(),
     )

@@ -12,6 +12,7 @@ from store.database import Database
 from store.images import S3Images, open_images
 from store.predictions import Predictions
 from tasks.classify import Workbench
+from tasks.served import artefact_path
 
 # One event at a time: one connection is all that an environment can use, and RDS has few.
 CONNECTIONS = 1
@@ -31,7 +32,9 @@ class Environment:
         images.connect()
         self.images = images
         self.max_attempts = chosen.max_attempts
-        predictor = open_predictor(chosen.artefact, streams=STREAMS, cache=chosen.home / "cache")
+        predictor = open_predictor(
+            artefact_path(chosen), streams=STREAMS, cache=chosen.home / "cache"
+        )
         predictor.warm_up()
         self.database = Database(chosen.database_url, size=CONNECTIONS)
         self.predictions = Predictions(self.database)

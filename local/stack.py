@@ -20,6 +20,7 @@ from model.errors import ModelError
 from settings import ROOT, Settings
 from store.errors import StoreError
 from store.migrations import migrate
+from tasks.served import artefact_path
 
 RUNNING = "running.json"  # in the home folder: the processes, for the next start
 FLOWER_MAX_TASKS = 10_000  # kept in memory, about 1 kB each
@@ -36,7 +37,7 @@ def up(settings: Settings) -> int:
             Supervisor(home / RUNNING, Output(sys.stdout)) as supervisor,
         ):
             supervisor.stop_on_signals()
-            labels_of(settings.artefact)  # or say now what is wrong with it
+            labels_of(artefact_path(settings))  # or say now what is wrong with it
             require_free(
                 api_port=(settings.host, settings.api_port),
                 flower_port=(settings.flower_host, settings.flower_port),

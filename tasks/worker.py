@@ -21,6 +21,7 @@ from store.predictions import Outcome, Predictions
 from store.references import Reference
 from store.workers import Workers
 from tasks.classify import BYTES_PER_MB, Workbench, classify
+from tasks.served import artefact_path
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Worker:
         database = Database(chosen.database_url, size=chosen.worker_streams + 2)
         self._workers = Workers(database)
         predictor = open_predictor(
-            chosen.artefact,
+            artefact_path(chosen),
             streams=chosen.worker_streams,
             cache=chosen.home / "cache",
         )

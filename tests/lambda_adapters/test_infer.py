@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from collections.abc import Callable
@@ -15,6 +16,7 @@ import pytest
 from lambda_adapters import infer, metrics
 from lambda_adapters.environment import Environment
 from lambda_adapters.events import EventError
+from local.s3 import BUCKET
 from model.images import Pixels, decode
 from settings import Settings
 from store.database import Database
@@ -321,3 +323,22 @@ def test_an_event_and_the_api_meet_in_one_row_whichever_comes_first(
     assert (row["request_id"], row["status"]) == (str(request_id), "done")
     assert (row["image_name"], row["true_label"]) == ("forest.jpg", "Forest")
     assert row["sha256"] == "ab" * 32
+
+
+def test_a_model_on_s3_is_served_from_tmp(
+    at_hand: Environment, put: Put, s3_endpoint: str, tile: bytes, tmp_path: Path
+) -> None:
+    data = Settings().artefact.read_bytes()
+    key = put(data, "models/another.zip").key
+    chosen = Settings(
+        home=tmp_path,
+        artefact=tmp_path / "none.zip",
+        artefact_url=f"s3://{BUCKET}/{key}#sha256={hashlib.sha256(data).hexdigest()}",
+        images_url=f"s3://{BUCKET}/images",
+        s3_endpoint_url=s3_endpoint,
+    )
+    made = Environment(chosen)
+    pixels = decode(tile)[None]
+    expected = at_hand.bench.predictor.predict(pixels)
+    assert made.bench.predictor.predict(pixels) == pytest.approx(expected)
+    assert len(list((tmp_path / "artefacts").iterdir())) == 1
