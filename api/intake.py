@@ -73,7 +73,10 @@ class Intake:
             StoreError: the images or rows could not be stored, or the answer that they were
                 was lost; sending them again does no harm.
         """
-        named = [(uuid4(), upload) for upload in uploads]
+        # Rows are inserted in the order of their keys: the rows of a request get theirs in
+        # the order in which its images were sent, so that they are listed in it.
+        request_ids = sorted(uuid4() for _ in uploads)
+        named = list(zip(request_ids, uploads, strict=True))
         ids = [str(request_id) for request_id, _ in named]
         if wait_s <= 0 or not self._places_to_wait.acquire(blocking=False):
             return self._commit_with_others(named)

@@ -56,6 +56,13 @@ def test_results_come_newest_first_and_page_without_gaps(
     assert ids == sorted(set(ids), reverse=True)
 
 
+def test_the_rows_of_a_batch_are_in_the_order_it_was_sent_in(
+    uploaded: list[dict[str, Any]],
+) -> None:
+    ids = [row["id"] for row in uploaded]
+    assert ids == sorted(ids)
+
+
 def test_the_last_page_says_that_it_is(api_url: str, uploaded: list[dict[str, Any]]) -> None:
     page = get(f"{api_url}/results", cursor=uploaded[9]["id"], limit=1000)
     assert page["next_cursor"] is None
@@ -174,6 +181,8 @@ def test_the_openapi_document_is_31_and_has_a_page_to_try_it(api_url: str) -> No
         "/upload",
         "/upload-image",
         "/upload_batch",
+        "/uploads/presign",
+        "/uploads/complete",
         "/results",
         "/results/{request_id}",
         "/images/{request_id}",
