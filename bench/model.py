@@ -24,6 +24,7 @@ from bench.raw import RAW_BATCH, TILES, raw_throughput
 from model.artefact import GRAPH, WEIGHTS, Artefact
 from model.images import decode
 from settings import ROOT, Settings
+from tasks.cpus import streams_of
 
 STARTS, DECODES, ROUNDS, ROUND_S = 7, 40, 5, 5.0
 STEP = "first prediction"
@@ -126,7 +127,7 @@ def throughputs(artefact: Artefact, folder: Path) -> dict[str, object]:
 
 
 def _benchmark_app(graph: Path, side_px: int) -> float:
-    streams = str(Settings().worker_streams)
+    streams = str(streams_of(Settings()))
     printed = subprocess.run(
         [
             *(Path(sys.executable).parent / "benchmark_app", "-m", graph),

@@ -11,6 +11,7 @@ import numpy as np
 from model.images import Pixels, decode
 from model.serving import Predicts, open_predictor
 from settings import ROOT, Settings
+from tasks.cpus import streams_of
 
 TILES = ROOT / "tests" / "data" / "eurosat"
 RAW_BATCH, RAW_S = 32, 2.0
@@ -18,7 +19,7 @@ RAW_BATCH, RAW_S = 32, 2.0
 
 def raw_throughput(seconds: float = RAW_S) -> float:
     """Return images/s of the predictor: batches of 32, on as many streams as a worker has."""
-    streams = Settings().worker_streams
+    streams = streams_of(Settings())
     predictor = _predictor(streams)
     pixels = _pixels(predictor.tile_px)
     counts = [0] * streams

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli import modelling
+from cli import modelling, operating
+from cli.environment import WrongSetting, environment
 
 # Everything heavier is imported by the command that needs it: `skylane --help` is instant.
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def skylane() -> None:
 @skylane.command()
 def up() -> int:
     """Start everything on this machine: stores, API, worker, monitor."""
-    chosen = _settings()
+    chosen = environment()
     from local import stack
 
     return stack.up(chosen)
@@ -57,7 +58,7 @@ def migrate() -> None:
     from store import migrations
     from store.errors import StoreError
 
-    database_url = _settings().database_url
+    database_url = environment().database_url
     if not database_url:
         raise WrongSetting(
             "DATABASE_URL is not set. Give the database to migrate:"
@@ -112,7 +113,7 @@ def classify(
     A folder named like one of the model's classes says what its images show, and the
     summary says how many the model got right. The exit status is 1 if an image failed.
     """
-    chosen = _settings()
+    chosen = environment()
     from cli.classify import classify as run
 
     return run(
@@ -126,36 +127,14 @@ def classify(
     )
 
 
-class WrongSetting(click.ClickException):
-    """A setting in the environment is missing or not what it can be."""
-
-    exit_code = 2
-
-
-def _settings() -> Settings:
-    """Return the settings; a wrong one is told by the name of its environment variable."""
-    from pydantic import ValidationError
-
-    from settings import Settings, settings
-
-    try:
-        return settings()
-    except ValidationError as error:
-        lines = []
-        for misfit in error.errors(include_url=False):
-            name = str(misfit["loc"][0])
-            # Two variables are known by their own names, the others by prefix and field.
-            if name in Settings.model_fields:
-                name = f"{Settings.model_config.get('env_prefix', '')}{name}".upper()
-            lines.append(f"{name}={misfit['input']!r}: {misfit['msg']}")
-        raise WrongSetting("\n".join(lines)) from error
-
-
 def _address(chosen: Settings) -> str:
     from local.ports import bracketed, reachable
 
     return f"http://{bracketed(reachable(chosen.host))}:{chosen.api_port}"
 
 
-for _command in (modelling.train, modelling.teach, modelling.export, modelling.evaluate):
+for _command in (
+    *operating.COMMANDS,
+    *(modelling.train, modelling.teach, modelling.export, modelling.evaluate),
+):
     skylane.add_command(_command)

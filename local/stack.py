@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from local import programs
 from local.broker import EmbeddedBroker
 from local.errors import LocalError
 from local.home import held
@@ -23,8 +24,6 @@ from store.migrations import migrate
 from tasks.served import artefact_path
 
 RUNNING = "running.json"  # in the home folder: the processes, for the next start
-FLOWER_MAX_TASKS = 10_000  # kept in memory, about 1 kB each
-DRAIN_S = 5.0  # for requests in hand at the end; who waits longer finds the result later
 
 
 def up(settings: Settings) -> int:
@@ -120,53 +119,23 @@ def _programs(settings: Settings) -> list[Part]:
     The API is last, so that the requests it has in hand at the stop still get their
     predictions from the worker.
     """
-    celery = [sys.executable, "-m", "celery", "--quiet", "--app", "tasks.celery_app"]
     env = _environment(settings)
-    graceful_s = settings.default_wait_s + DRAIN_S
     return [
-        Part(
-            "worker",
-            # Threads, their number and events are in the app's configuration. Mingle and
-            # gossip are talk between workers that nobody listens to, and a second's wait.
-            [
-                *(*celery, "worker", "--hostname=worker@%h", "--loglevel=WARNING"),
-                *("--without-mingle", "--without-gossip"),
-            ],
-            env,
-            folder=ROOT,
-        ),
-        Part("sweep", [sys.executable, "-m", "tasks.sweep"], env, folder=ROOT),
+        Part("worker", programs.worker(settings), env, folder=ROOT),
+        Part("sweep", programs.sweep(settings), env, folder=ROOT),
         Part(
             "flower",
-            [
-                *celery,
-                "flower",
-                f"--address={settings.flower_host}",
-                f"--port={settings.flower_port}",
-                f"--max_tasks={FLOWER_MAX_TASKS}",
-                "--persistent=False",
-                "--logging=error",
-            ],
+            programs.flower(settings),
             env,
             ready=lambda: answers(settings.flower_host, settings.flower_port, "/healthcheck"),
             folder=ROOT,
         ),
         Part(
             "api",
-            [
-                *(sys.executable, "-m", "gunicorn", "api:create_app()"),
-                f"--bind={bracketed(settings.host)}:{settings.api_port}",
-                "--worker-class=gthread",
-                f"--workers={settings.api_processes}",
-                f"--threads={settings.api_threads}",
-                f"--graceful-timeout={graceful_s:.0f}",
-                "--keep-alive=30",
-                "--log-level=warning",
-                "--no-control-socket",
-            ],
+            programs.api(settings),
             env,
             ready=lambda: answers(settings.host, settings.api_port, "/ready"),
-            grace_s=graceful_s + DRAIN_S,
+            grace_s=programs.graceful_s(settings) + programs.DRAIN_S,
             folder=ROOT,
         ),
     ]

@@ -21,6 +21,7 @@ from store.predictions import Outcome, Predictions
 from store.references import Reference
 from store.workers import Workers
 from tasks.classify import BYTES_PER_MB, Workbench, classify
+from tasks.cpus import streams_of
 from tasks.served import artefact_path
 
 log = logging.getLogger(__name__)
@@ -32,12 +33,13 @@ class Worker:
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
         self.name = f"{socket.gethostname()}-{os.getpid()}"
+        streams = streams_of(chosen)
         # A statement at a time for each runner, for the lone one, and for the heartbeat.
-        database = Database(chosen.database_url, size=chosen.worker_streams + 2)
+        database = Database(chosen.database_url, size=streams + 2)
         self._workers = Workers(database)
         predictor = open_predictor(
             artefact_path(chosen),
-            streams=chosen.worker_streams,
+            streams=streams,
             cache=chosen.home / "cache",
         )
         predictor.warm_up()
@@ -59,7 +61,7 @@ class Worker:
             work,
             size=chosen.batch_size,
             wait_ms=chosen.batch_wait_ms,
-            runners=chosen.worker_streams,
+            runners=streams,
             time_limit_s=chosen.task_time_limit_s,
             name="classify",
         )

@@ -23,7 +23,17 @@ def test_help_loads_nothing_that_takes_time() -> None:
 def test_help_names_every_command() -> None:
     shown = skylane("--help")
     assert shown.returncode == 0
-    for command in ("up", "migrate", "train", "teach", "export", "evaluate", "classify"):
+    for command in (
+        "up",
+        "init",
+        "migrate",
+        "api",
+        "worker",
+        "sweep",
+        "flower",
+        "classify",
+        "export",
+    ):
         assert f"\n  {command} " in shown.stdout
 
 

@@ -1,0 +1,39 @@
+"""The settings as the environment has them, or a plain word about what is wrong with them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from settings import Settings
+
+
+class WrongSetting(click.ClickException):
+    """A setting in the environment is missing or not what it can be."""
+
+    exit_code = 2
+
+
+def environment() -> Settings:
+    """Return the settings; a wrong one is told by the name of its environment variable.
+
+    Raises:
+        WrongSetting: which, what it is, and what it can be.
+    """
+    from pydantic import ValidationError
+
+    from settings import Settings, settings
+
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = []
+        for misfit in error.errors(include_url=False):
+            name = str(misfit["loc"][0])
+            # Two variables are known by their own names, the others by prefix and field.
+            if name in Settings.model_fields:
+                name = f"{Settings.model_config.get('env_prefix', '')}{name}".upper()
+            lines.append(f"{name}={misfit['input']!r}: {misfit['msg']}")
+        raise WrongSetting("\n".join(lines)) from error

@@ -1,0 +1,75 @@
+"""`skylane init`, and the programs that containers start one by one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from local.ports import free_ports
+from tests.cli.command import environment, skylane
+from tests.stack import until
+
+
+def test_init_writes_other_passwords_every_time_for_nobody_else_to_read(tmp_path: Path) -> None:
+    written = []
+    for name in ("one", "two"):
+        ended = skylane("init", "--file", str(tmp_path / name))
+        assert ended.returncode == 0, ended.stderr
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
+        lines = (tmp_path / name).read_text().splitlines()
+        written += [line.split("=", 1)[1] for line in lines if not line.startswith("#")]
+        assert written[-1] not in ended.stdout
+    assert len(set(written)) == len(written) >= 10
+    assert min(map(len, written)) >= 32
+
+
+def test_init_leaves_a_file_that_is_there_alone(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=in-use\n")
+    ended = skylane("init", "--file", str(tmp_path / ".env"))
+    assert (ended.returncode, "left alone" in ended.stderr) == (1, True)
+    assert (tmp_path / ".env").read_text() == "POSTGRES_PASSWORD=in-use\n"
+
+
+def test_init_says_where_it_cannot_write(tmp_path: Path) -> None:
+    ended = skylane("init", "--file", str(tmp_path / "nowhere" / ".env"))
+    assert (ended.returncode, "cannot be written" in ended.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("program", ["api", "worker", "sweep", "flower"])
+def test_a_program_names_the_address_that_it_lacks(program: str) -> None:
+    ended = skylane(program, DATABASE_URL="postgresql://127.0.0.1/none")
+    assert (ended.returncode, "BROKER_URL is not set" in ended.stderr) == (2, True)
+
+
+def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
+    servers: tuple[str, str], tmp_path: Path
+) -> None:
+    database_url, broker_url = servers
+    [port] = free_ports(1)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "api"],
+        env=environment(
+            DATABASE_URL=database_url,
+            BROKER_URL=broker_url,
+            SKYLANE_HOME=str(tmp_path),
+            SKYLANE_API_PORT=str(port),
+        ),
+    )
+    try:
+
+        def alive() -> bool:
+            try:
+                return requests.get(f"http://127.0.0.1:{port}/health", timeout=2).ok
+            except requests.ConnectionError:
+                return False
+
+        until(alive)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
