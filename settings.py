@@ -40,6 +40,12 @@ class Settings(BaseSettings):
     flower_host: str = "127.0.0.1"  # Flower has no password by default: keep it local
     flower_port: int = Field(default=5555, ge=1, le=65535)
 
+    # What it tells of itself.
+    log_format: Literal["text", "json"] = "text"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"  # requests, tasks: INFO
+    metrics_host: str = "127.0.0.1"  # where a worker's figures for Prometheus are served,
+    metrics_port: int = Field(default=0, ge=0, le=65535)  # and at which port; 0: nowhere
+
     # The API.
     api_processes: int = Field(default=1, ge=1)
     api_threads: int = Field(

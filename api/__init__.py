@@ -11,7 +11,7 @@ from settings import Settings, settings
 
 def create_app(chosen: Settings | None = None) -> OpenAPI:
     """Make the app. Opens no connection: a server may fork after this."""
-    from api import errors, health, images, presign, results, stats, uploads
+    from api import access, errors, health, images, presign, results, stats, uploads
     from api.intake import Intake
     from api.services import Services, SystemLoad
     from model.artefact import labels_of
@@ -68,6 +68,11 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         queue_depth=broker.queue_depth if broker else None,
         load=SystemLoad(),
     )
+    access.register(app)
+    if broker:  # in the cloud these figures are CloudWatch's
+        from api import metrics
+
+        metrics.register(app)
     errors.register(app)
     for part in (uploads, presign, results, images, stats, health):
         app.register_api(part.blueprint)

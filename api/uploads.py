@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import Response, jsonify, request, url_for
+from flask import Response, g, jsonify, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 from werkzeug.exceptions import HTTPException
 
@@ -80,6 +80,7 @@ def upload_batch() -> Response:
         raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
 
     rows = at_hand.intake.accept(list(good.values()), wait_s)
+    g.request_ids = [row["request_id"] for row in rows]
     for number, row in zip(good, rows, strict=True):
         results[number] = prediction_out(row, at_hand.images.bucket)
     finished = all(result["status"] not in ("pending", "running") for result in results)
@@ -97,6 +98,7 @@ def _upload() -> Response:
     with _reading():
         name, data, label = _one_image()
     [row] = at_hand.intake.accept([_checked(name, data, label, at_hand)], wait_s)
+    g.request_ids = [row["request_id"]]
     prediction = prediction_out(row, at_hand.images.bucket)
     location = url_for("results.result", request_id=row["request_id"])
     if row["status"] == "failed":

@@ -11,15 +11,9 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from store.predictions import Outcome
+from tasks import measures
 
 NAMESPACE, SERVICE = "Skylane", "infer"
-DONE, FAILED = "skylane_images_done_total", "skylane_images_failed_total"
-BATCH, COLD_STARTS = "skylane_batch_images", "skylane_cold_starts_total"
-STAGES = {
-    "skylane_fetch_seconds": "fetch_ms",
-    "skylane_decode_seconds": "decode_ms",
-    "skylane_infer_seconds": "infer_ms",
-}
 
 
 def tell(outcomes: Sequence[Outcome | None]) -> None:
@@ -32,12 +26,14 @@ def tell(outcomes: Sequence[Outcome | None]) -> None:
         return
     metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
     failed = sum(outcome.error_code is not None for outcome in made)
-    metrics.add_metric(DONE, MetricUnit.Count, len(made) - failed)
-    metrics.add_metric(FAILED, MetricUnit.Count, failed)
-    metrics.add_metric(COLD_STARTS, MetricUnit.Count, any(one.cold_start for one in made))
-    batches = {(one.fetch_ms, one.decode_ms, one.infer_ms): one for one in made}
-    for one in batches.values():
-        metrics.add_metric(BATCH, MetricUnit.Count, one.batch_size or 0)
-        for name, member in STAGES.items():
-            metrics.add_metric(name, MetricUnit.Seconds, (getattr(one, member) or 0.0) / 1000)
+    metrics.add_metric(measures.DONE, MetricUnit.Count, len(made) - failed)
+    metrics.add_metric(measures.FAILED, MetricUnit.Count, failed)
+    metrics.add_metric(measures.ATTEMPTS, MetricUnit.Count, sum(one.attempts or 1 for one in made))
+    metrics.add_metric(measures.COLD_STARTS, MetricUnit.Count, any(one.cold_start for one in made))
+    for one in made:
+        metrics.add_metric(measures.QUEUE, MetricUnit.Seconds, (one.queue_ms or 0.0) / 1000)
+    for one in measures.batches(made):
+        metrics.add_metric(measures.BATCH, MetricUnit.Count, one.batch_size or 0)
+        for name in measures.STAGES:
+            metrics.add_metric(name, MetricUnit.Seconds, measures.stage_s(one, name))
     metrics.flush_metrics()

@@ -21,14 +21,13 @@ def graceful_s(settings: Settings) -> float:
 def api(settings: Settings) -> list[str]:
     """Return what serves HTTP."""
     return [
-        *(sys.executable, "-m", "gunicorn", "api:create_app()"),
+        *(sys.executable, "-m", "gunicorn", "api:create_app()", "--config=python:api.gunicorn"),
         f"--bind={bracketed(settings.host)}:{settings.api_port}",
         "--worker-class=gthread",
         f"--workers={settings.api_processes}",
         f"--threads={settings.api_threads}",
         f"--graceful-timeout={graceful_s(settings):.0f}",
         "--keep-alive=30",
-        "--log-level=warning",
         "--no-control-socket",
     ]
 

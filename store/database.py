@@ -48,7 +48,14 @@ class Database:
     def __init__(self, url: str, size: int = 8) -> None:
         self._url = url
         self._idle: list[psycopg2.extensions.connection] = []
+        self._size = size
+        self._in_use: list[object] = []  # a list, because it grows and shrinks atomically
         self._places = threading.BoundedSemaphore(size)
+
+    @property
+    def used(self) -> tuple[int, int]:
+        """How many connections are at work now, and how many may be."""
+        return len(self._in_use), self._size
 
     def query(self, sql: str, parameters: Any = None) -> list[dict[str, Any]]:
         """Run one statement in its own transaction and return its rows as dictionaries.
@@ -82,6 +89,7 @@ class Database:
     def _cursor(self) -> Iterator[Any]:
         if not self._places.acquire(timeout=CHECKOUT_TIMEOUT_S):
             raise StoreError("database: all connections are in use")
+        self._in_use.append(None)
         try:
             connection = self._take()
             try:
@@ -99,6 +107,7 @@ class Database:
                 else:
                     self._idle.append(connection)
         finally:
+            self._in_use.pop()
             self._places.release()
 
     def _take(self) -> psycopg2.extensions.connection:

@@ -58,12 +58,24 @@ class Outcome:
     fetch_ms: float | None = None
     decode_ms: float | None = None
     infer_ms: float | None = None
+    # These three are of the row's making, and are here for whoever tells of the work.
+    attempts: int | None = None
+    queue_ms: float | None = None
+    record_ms: float | None = None
     model_version: str | None = None
     worker: str | None = None
     batch_size: int | None = None
     cold_start: bool | None = None
     cpu_percent: float | None = None
     memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Work that was claimed: the how-manieth try it is, and how long the image has waited."""
+
+    attempts: int
+    queue_ms: float
 
 
 @dataclass(frozen=True)
@@ -150,7 +162,7 @@ class Predictions:
 
     def claim(
         self, references: Sequence[Reference], worker: str, stale_after_s: float
-    ) -> list[Reference]:
+    ) -> dict[Reference, Begun]:
         """Mark work as begun and return what is to be done: less than asked for, at times.
 
         Left out is what is finished already, or in another worker's hands for less than
@@ -164,11 +176,17 @@ class Predictions:
                 started_at = clock_timestamp(), worker = %(worker)s
             {AMONG} AND (status = 'pending' OR (status = 'running'
                     AND started_at < clock_timestamp() - make_interval(secs => %(stale)s)))
-            RETURNING storage_key, storage_version
+            RETURNING storage_key, storage_version, attempts,
+                extract(epoch FROM started_at - accepted_at)::float8 * 1000 AS queue_ms
             """,
             {"worker": worker, "stale": stale_after_s, **_keys_and_versions(references)},
         )
-        return [Reference(row["storage_key"], row["storage_version"]) for row in rows]
+        return {
+            Reference(row["storage_key"], row["storage_version"]): Begun(
+                row["attempts"], row["queue_ms"]
+            )
+            for row in rows
+        }
 
     def finish(self, outcomes: Sequence[Outcome]) -> None:
         """Record outcomes, durably, in one statement. Rows already finished stay as they are."""

@@ -25,6 +25,23 @@ class Statistics:
             """
         )
 
+    def oldest_s(self) -> float:
+        """Return how long the oldest unfinished image has been accepted for; 0 if there is none.
+
+        The oldest of each state by the index on it, however long the queue is.
+        """
+        [row] = self._database.query(
+            """
+            SELECT coalesce(max(extract(epoch FROM clock_timestamp() - accepted_at)), 0)::float8
+                AS oldest_s
+            FROM ((SELECT accepted_at FROM predictions WHERE status = 'pending'
+                   ORDER BY id LIMIT 1) UNION ALL
+                  (SELECT accepted_at FROM predictions WHERE status = 'running'
+                   ORDER BY id LIMIT 1)) AS oldest
+            """
+        )
+        return float(row["oldest_s"])
+
     def latencies(self) -> dict[str, dict[str, float]]:
         """Return ``{stage: {p50, p90, p99}}`` in ms over the latest predictions done."""
         columns = ", ".join(

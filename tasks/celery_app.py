@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Iterable
 from typing import Any
 
 from celery import Celery, Task, signals
 
+import logs
 from settings import settings
 from store.errors import StoreError
 from store.references import Reference
 
+log = logging.getLogger(__name__)
 QUEUE = "skylane"
 # Unacknowledged messages come back after this long. It must exceed the longest task, or
 # slow work would be delivered while it is still in work.
@@ -57,8 +61,6 @@ app.conf.update(
     task_publish_retry_policy={"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2},
     # Flower lives on events: which worker runs what, at which rate.
     worker_send_task_events=True,
-    # Log lines go to standard error as they are; the supervisor or container adds the rest.
-    worker_hijack_root_logger=False,
 )
 
 
@@ -78,7 +80,19 @@ def classify(task: Task, references: list[list[str]], alone: bool = False) -> st
     """
     from tasks.worker import worker  # the API imports this module too, and needs no model
 
-    return worker().classify([Reference(*reference) for reference in references], alone)
+    began = time.perf_counter()
+    outcome = worker().classify([Reference(*reference) for reference in references], alone)
+    log.info(
+        "%s",
+        outcome,
+        extra={
+            "task_id": task.request.id,
+            "took_ms": round((time.perf_counter() - began) * 1000, 3),
+            "retries": task.request.retries,
+            "request_ids": [key.rpartition("/")[2] for key, _ in references],
+        },
+    )
+    return outcome
 
 
 def enqueue(references: Iterable[Reference], *, alone: bool = False) -> None:
@@ -105,6 +119,12 @@ def queue_depth() -> int:
     with app.pool.acquire(block=True) as connection:
         connection.ensure_connection(max_retries=1, timeout=2)
         return int(connection.default_channel.client.llen(QUEUE))
+
+
+@signals.setup_logging.connect
+def _log(**_: Any) -> None:
+    # With this connected Celery leaves logging alone.
+    logs.configure(settings())
 
 
 @signals.worker_init.connect

@@ -15,7 +15,7 @@ import psutil
 from model.images import ImageError, Pixels, decode, stack
 from store.errors import ImageTooLarge, StoreError, Unreadable
 from store.images import ImageStore
-from store.predictions import Outcome, Predictions
+from store.predictions import Begun, Outcome, Predictions
 from store.references import Reference
 
 log = logging.getLogger(__name__)
@@ -95,20 +95,25 @@ def _round(
         return []
     try:
         done = _work(claimed, bench)
+        clock = _Stages()
         bench.predictions.finish(done)
+        clock.end("record_ms")
+        record_ms = clock.stages_ms["record_ms"]
+        done = [replace(outcome, record_ms=record_ms) for outcome in done]
         outcomes.update({Reference(outcome.key, outcome.version): outcome for outcome in done})
         late = [reference for reference in claimed if reference not in outcomes]
         if late:
             bench.predictions.release(late, bench.worker)
         return late
     except StoreError:
-        _give_back(claimed, bench)
+        _give_back(list(claimed), bench)
         raise
     # Any other exception may be an image's doing. It leaves the claim, and so the attempt,
     # where it is: the sweep tries these images alone, and not for ever.
 
 
-def _work(references: list[Reference], bench: Workbench) -> list[Outcome]:
+def _work(begun: dict[Reference, Begun], bench: Workbench) -> list[Outcome]:
+    references = list(begun)
     clock = _Stages()
     decoded: list[Pixels | ImageError] = []
     deadline = time.monotonic() + DECODE_ROUND_S
@@ -133,15 +138,17 @@ def _work(references: list[Reference], bench: Workbench) -> list[Outcome]:
         **clock.stages_ms,  # type: ignore[arg-type]
         **bench.circumstances(),  # type: ignore[arg-type]
     )
-    return [
-        replace(shared, key=key, version=version, error_code=one.code, error_detail=one.detail)
-        if isinstance(one, ImageError)
-        else _labelled(
-            replace(shared, key=key, version=version), next(probabilities), bench.predictor.labels
-        )
-        # decoded may be shorter: the rest is for the next round
-        for (key, version), one in zip(references, decoded, strict=False)
-    ]
+    outcomes = []
+    # decoded may be shorter: the rest is for the next round
+    for reference, one in zip(references, decoded, strict=False):
+        key, version = reference
+        outcome = replace(shared, key=key, version=version, **vars(begun[reference]))
+        if isinstance(one, ImageError):
+            outcome = replace(outcome, error_code=one.code, error_detail=one.detail)
+        else:
+            outcome = _labelled(outcome, next(probabilities), bench.predictor.labels)
+        outcomes.append(outcome)
+    return outcomes
 
 
 def _decode(data: bytes | Unreadable, tile_px: int) -> Pixels | ImageError:

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 
+import logs
 from settings import settings
 from store.database import Database
 from store.predictions import SWEEP_ROWS, Predictions
@@ -55,8 +56,8 @@ def main() -> None:
     """Sweep every few seconds until told to stop."""
     from tasks.celery_app import enqueue
 
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     chosen = settings()
+    logs.configure(chosen)
     database = Database(chosen.database_url, size=1)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

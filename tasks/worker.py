@@ -20,6 +20,7 @@ from store.images import open_images
 from store.predictions import Outcome, Predictions
 from store.references import Reference
 from store.workers import Workers
+from tasks import metrics
 from tasks.classify import BYTES_PER_MB, Workbench, classify
 from tasks.cpus import streams_of
 from tasks.served import artefact_path
@@ -54,8 +55,16 @@ class Worker:
             stale_after_s=chosen.stale_after_s,
         )
 
+        metrics.model.info({"version": predictor.version})
+        metrics.streams.set(streams)
+        if chosen.metrics_port:
+            metrics.serve(chosen.metrics_host, chosen.metrics_port)
+
         def work(references: Sequence[Reference]) -> list[Outcome | None]:
-            return classify(references, bench)
+            with metrics.busy.track_inprogress():
+                outcomes = classify(references, bench)
+            metrics.tell(outcomes)
+            return outcomes
 
         self._together = MicroBatcher(
             work,

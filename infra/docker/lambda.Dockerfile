@@ -17,7 +17,7 @@ RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes \
 
 FROM public.ecr.aws/lambda/python:3.13
 COPY --from=dependencies /dependencies ${LAMBDA_TASK_ROOT}
-COPY settings.py batching.py ${LAMBDA_TASK_ROOT}/
+COPY settings.py batching.py logs.py ${LAMBDA_TASK_ROOT}/
 COPY store ${LAMBDA_TASK_ROOT}/store
 COPY model ${LAMBDA_TASK_ROOT}/model
 COPY tasks ${LAMBDA_TASK_ROOT}/tasks

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from lambda_adapters import metrics
 from settings import ROOT
+from tasks import measures
 
 INFRA = ROOT / "infra"
 IMAGE = "111122223333.dkr.ecr.eu-central-1.amazonaws.com/skylane@sha256:" + "a" * 64
@@ -117,7 +117,7 @@ def test_the_dashboard_is_json_and_shows_what_there_is(template: dict[str, Any])
     assert set(re.findall(r"\$\{([^}]+)\}", text)) <= known
     widgets = json.loads(text)["widgets"]
     own = set(re.findall(r"skylane_\w+", text))
-    assert own <= {*metrics.STAGES, metrics.DONE, metrics.FAILED, metrics.COLD_STARTS}
+    assert own <= measures.NAMES
     taken = [(one["x"], one["y"]) for one in widgets]
     assert len(taken) == len(set(taken)) > 5
     for widget in widgets:

@@ -52,7 +52,7 @@ def test_a_finished_row_holds_its_outcome_and_when_it_was_committed(
     predictions: Predictions, accept: Accept
 ) -> None:
     [reference] = accept()
-    assert predictions.claim([reference], "w", STALE_S) == [reference]
+    assert list(predictions.claim([reference], "w", STALE_S)) == [reference]
     predictions.finish([done(reference)])
     row = only(predictions)
     assert (row["status"], row["predicted_label"], row["attempts"]) == ("done", "Forest", 1)
@@ -118,14 +118,15 @@ def test_a_second_delivery_changes_nothing(predictions: Predictions, accept: Acc
     predictions.claim([reference], "w", STALE_S)
     predictions.finish([done(reference, "Forest")])
     before = only(predictions)
-    assert predictions.claim([reference], "other", STALE_S) == []
+    assert list(predictions.claim([reference], "other", STALE_S)) == []
     predictions.finish([done(reference, "River")])
     assert only(predictions) == before
 
 
 def test_of_two_workers_one_gets_the_image(predictions: Predictions, accept: Accept) -> None:
     references = accept(50)
-    start, claimed = threading.Barrier(4), []
+    claimed: list[Reference] = []
+    start = threading.Barrier(4)
 
     def claim(name: str) -> None:
         start.wait()
@@ -145,7 +146,7 @@ def test_work_given_back_can_be_claimed_again(predictions: Predictions, accept: 
     predictions.release([reference], "somebody else")
     assert only(predictions)["status"] == "running"
     predictions.release([reference], "w")
-    assert predictions.claim([reference], "w2", STALE_S) == [reference]
+    assert list(predictions.claim([reference], "w2", STALE_S)) == [reference]
 
 
 def test_work_given_back_is_not_held_against_the_image(
@@ -184,14 +185,14 @@ def test_an_image_whose_workers_die_is_given_up_with_a_reason(
 ) -> None:
     [reference] = accept()
     for attempt in range(1, ATTEMPTS + 1):
-        assert predictions.claim([reference], f"w{attempt}", STALE_S) == [reference]
+        assert list(predictions.claim([reference], f"w{attempt}", STALE_S)) == [reference]
         age(database, STALE_S + 1)
         swept = predictions.sweep(STALE_S, ATTEMPTS)
         assert swept.suspects == ([reference] if attempt < ATTEMPTS else [])
     assert swept.given_up == 1
     row = only(predictions, status="failed")
     assert (row["error_code"], row["attempts"]) == ("worker_died", ATTEMPTS)
-    assert predictions.claim([reference], "w", STALE_S) == []
+    assert list(predictions.claim([reference], "w", STALE_S)) == []
 
 
 def test_a_worker_thought_dead_that_finishes_late_does_no_harm(
@@ -200,7 +201,7 @@ def test_a_worker_thought_dead_that_finishes_late_does_no_harm(
     [reference] = accept()
     predictions.claim([reference], "slow", STALE_S)
     age(database, STALE_S + 1)
-    assert predictions.claim([reference], "quick", STALE_S) == [reference]
+    assert list(predictions.claim([reference], "quick", STALE_S)) == [reference]
     predictions.finish([done(reference, "River")])
     predictions.finish([done(reference, "Forest")])
     assert only(predictions)["predicted_label"] == "River"

@@ -40,7 +40,7 @@ def test_counts_follow_every_change_of_concurrent_writers(
                 lane=chance.choice(["on-prem", "serverless"]),
                 true_label=chance.choice(["Forest", "River"]),
             )
-            claimed = predictions.claim(references, f"w{seed}", 30)
+            claimed = list(predictions.claim(references, f"w{seed}", 30))
             chosen = chance.sample(claimed, chance.randint(0, len(claimed)))
             predictions.finish(
                 [

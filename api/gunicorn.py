@@ -1,0 +1,42 @@
+"""Gunicorn's hooks: where its processes keep their counts, for whichever is asked for them.
+
+https://prometheus.github.io/client_python/multiprocess/
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from typing import Any
+
+import logs
+from settings import settings
+
+logconfig_dict = {
+    **logs.configuration(settings()),
+    # Its own lines as all others; requests are api.access' to tell.
+    "loggers": {
+        "gunicorn.error": {"level": "WARNING", "handlers": [], "propagate": True},
+        "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+    },
+}
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def on_starting(_: Any) -> None:
+    """Make a folder for this run alone: the counts of the last one are not this one's."""
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="skylane-metrics-")
+
+
+def child_exit(_: Any, worker: Any) -> None:
+    """Forget what a process that ended said of its present; what it counted stays."""
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+def on_exit(_: Any) -> None:
+    """Leave nothing behind."""
+    shutil.rmtree(os.environ[FOLDER], ignore_errors=True)

@@ -1,0 +1,118 @@
+"""GET /metrics: figures for Prometheus, of this API's processes and of the queue behind it.
+
+Gunicorn's processes write theirs to files in a folder (see gunicorn.py beside this), and
+whichever is asked adds them up.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+
+from flask import Flask, Response, g, request
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+from api.services import Services, services
+
+log = logging.getLogger(__name__)
+
+SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+MISSED_HEARTBEATS = 5
+
+# A registry of their own: in one process they are read from it, in many from the files.
+own = CollectorRegistry()
+requests = Counter(
+    "skylane_http_requests_total", "Requests answered.", ["method", "route", "status"], registry=own
+)
+seconds = Histogram(
+    "skylane_http_request_seconds",
+    "From a request to its answer, the time that an upload waits for its prediction included.",
+    ["method", "route"],
+    buckets=SECONDS,
+    registry=own,
+)
+accepted = Counter("skylane_images_accepted_total", "Images on disk, with a row.", registry=own)
+
+
+def register(app: Flask) -> None:
+    """Count and time every request, and serve ``/metrics``. After ``api.access``."""
+
+    @app.after_request
+    def _count(response: Response) -> Response:
+        # The pattern, not the path: a series for each image would never end.
+        route = request.url_rule.rule if request.url_rule else "none"
+        requests.labels(request.method, route, response.status_code).inc()
+        seconds.labels(request.method, route).observe(time.perf_counter() - g.began)
+        accepted.inc(len(g.get("request_ids", [])))
+        return response
+
+    @app.get("/metrics", doc_ui=False)
+    def metrics() -> Response:
+        registry = CollectorRegistry()
+        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        else:
+            registry.register(own)
+        registry.register(Queue(services()))
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+class Queue(Collector):
+    """What waits, and who works: asked when Prometheus asks, and the same from every API."""
+
+    def __init__(self, at_hand: Services) -> None:
+        self._at_hand = at_hand
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield what can be had; what cannot is told by ``skylane_component_up``."""
+        up = GaugeMetricFamily(
+            "skylane_component_up", "Whether the API reaches it.", labels=["component"]
+        )
+        parts: dict[str, Callable[[], list[Metric]]] = {
+            "database": self._database,
+            "broker": self._broker,
+        }
+        for name, part in parts.items():
+            try:
+                yield from part()
+                up.add_metric([name], 1)
+            except Exception as error:  # whatever it is, this component is not up
+                log.warning("no metrics of the %s: %s", name, error)
+                up.add_metric([name], 0)
+        yield up
+
+    def _broker(self) -> list[Metric]:
+        assert self._at_hand.queue_depth
+        depth = self._at_hand.queue_depth()
+        return [_gauge("skylane_queue_messages", "Messages that wait for a worker.", depth)]
+
+    def _database(self) -> list[Metric]:
+        at_hand = self._at_hand
+        live = at_hand.workers.live(at_hand.settings.heartbeat_s * MISSED_HEARTBEATS)
+        images: dict[str, int] = defaultdict(int)
+        for count in at_hand.statistics.counts():
+            images[count["status"]] += count["rows"]
+        used, places = at_hand.database.used
+        return [
+            _gauge("skylane_workers_live", "Workers heard of lately.", len(live)),
+            _gauge("skylane_images_pending", "Images that nobody works on yet.", images["pending"]),
+            _gauge("skylane_images_running", "Images in work.", images["running"]),
+            _gauge(
+                "skylane_queue_age_seconds",
+                "How long the oldest unfinished image has been accepted for.",
+                at_hand.statistics.oldest_s(),
+            ),
+            _gauge("skylane_database_connections_used", "Of the answering process.", used),
+            _gauge("skylane_database_connections", "Likewise, at most.", places),
+        ]
+
+
+def _gauge(name: str, documentation: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, documentation, value=value)

@@ -1,0 +1,55 @@
+"""Log lines: plain for people, or JSON for whoever collects them.
+
+Extra fields of a record (``log.info("…", extra={"request_ids": […]})``) are members of the
+JSON object; the plain form leaves them out.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+from datetime import UTC, datetime
+from typing import Any
+
+from settings import Settings
+
+PLAIN = "%(levelname)s %(message)s"  # the supervisor or the container's engine adds the rest
+# What every record has; the rest was given by who logged it.
+STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: ``time`` (RFC 3339), ``level``, ``logger``, ``message``, extras."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        members: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{name: value for name, value in vars(record).items() if name not in STANDARD},
+        }
+        if record.exc_info:
+            members["exception"] = self.formatException(record.exc_info)
+        return json.dumps(members, default=str)
+
+
+def configuration(chosen: Settings) -> dict[str, Any]:
+    """Return what ``logging.config.dictConfig`` asks for: all of it on standard error."""
+    formatter: dict[str, Any] = {"format": PLAIN}
+    if chosen.log_format == "json":
+        formatter = {"()": JsonFormatter}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"chosen": formatter},
+        "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "chosen"}},
+        "root": {"level": chosen.log_level, "handlers": ["console"]},
+    }
+
+
+def configure(chosen: Settings) -> None:
+    """Log as the settings say, from now on and in all of this process."""
+    logging.config.dictConfig(configuration(chosen))
