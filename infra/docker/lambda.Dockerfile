@@ -3,17 +3,8 @@
 #     -f infra/docker/lambda.Dockerfile -t skylane-lambda --load .
 # (Lambda takes no image with a provenance attestation beside it.)
 FROM public.ecr.aws/lambda/python:3.13 AS dependencies
-COPY requirements/lambda.txt /tmp/
-# OpenVINO comes with plugins for processors that Lambda has not, and readers of formats that
-# are none of ours: two thirds of it.
-RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes \
-      --target /dependencies -r /tmp/lambda.txt \
- && cd /dependencies/openvino \
- && rm -rf cmake include tools torch share \
-      libs/*_gpu_* libs/*_npu_* libs/*auto* libs/*hetero* \
-      libs/*tensorflow* libs/*pytorch* libs/*paddle* libs/*onnx* libs/*jax* \
- && rm -rf /dependencies/openvino_telemetry* /dependencies/bin \
- && python -m compileall -q /dependencies
+COPY infra/docker/install.sh requirements/lambda.txt /tmp/
+RUN sh /tmp/install.sh /tmp/lambda.txt /dependencies
 
 FROM public.ecr.aws/lambda/python:3.13
 COPY --from=dependencies /dependencies ${LAMBDA_TASK_ROOT}
