@@ -83,7 +83,9 @@ def test_every_setting_of_a_function_is_one(template: dict[str, Any]) -> None:
 def test_no_function_may_do_everything_or_to_everything(template: dict[str, Any]) -> None:
     roles = of_type(template, "AWS::IAM::Role")
     assert len(roles) == 4
+    network = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
     for role in roles.values():
+        assert role["ManagedPolicyArns"] == [{"Fn::Sub": network}]
         for policy in role.get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
                 actions = statement["Action"]
@@ -101,7 +103,41 @@ def test_a_message_comes_back_only_after_its_function_has_given_up(
     assert queues["ImagesQueue"]["RedrivePolicy"]["maxReceiveCount"] >= 5
 
 
-def test_nobody_outside_reaches_images_or_rows(template: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("parameters", "traced", "origin", "authorization"),
+    [
+        ((), False, "*", "NONE"),  # what needs no image, `remove` say, works without one
+        (("tracing=true", "corsOrigin=https://a.example"), True, "https://a.example", "NONE"),
+        (("apiAuthorizer=aws_iam",), False, "*", "AWS_IAM"),
+    ],
+)
+def test_a_parameter_reaches_all_that_it_is_about(
+    parameters: tuple[str, ...], traced: bool, origin: str, authorization: str, tmp_path: Path
+) -> None:
+    given = [part for one in parameters for part in ("--param", one)]
+    command = ["npx", "serverless", "package", "--stage", "dev", "--package", str(tmp_path)]
+    subprocess.run([*command, *given], cwd=INFRA, check=True)
+    text = (tmp_path / "cloudformation-template-update-stack.json").read_text()
+    template = json.loads(text)
+    assert ("AWSXRayDaemonWriteAccess" in text) == traced
+    [rule] = of_type(template, "AWS::S3::Bucket")["ImagesBucket"]["CorsConfiguration"]["CorsRules"]
+    [api] = of_type(template, "AWS::ApiGatewayV2::Api").values()
+    assert rule["AllowedOrigins"] == api["CorsConfiguration"]["AllowOrigins"] == [origin]
+    [route] = of_type(template, "AWS::ApiGatewayV2::Route").values()
+    assert route.get("AuthorizationType", "NONE") == authorization
+
+
+def test_in_prod_requests_are_signed(packaged: dict[str, Path]) -> None:
+    [route] = of_type(json.loads(packaged["prod"].read_text()), "AWS::ApiGatewayV2::Route").values()
+    assert route["AuthorizationType"] == "AWS_IAM"
+
+
+def test_new_code_finds_its_schema(template: dict[str, Any]) -> None:
+    for name in ("Infer", "Api", "Sweep"):
+        assert "Migration" in template["Resources"][f"{name}LambdaFunction"]["DependsOn"]
+
+
+def test_nobody_outside_reaches_the_bucket_or_the_database(template: dict[str, Any]) -> None:
     bucket = of_type(template, "AWS::S3::Bucket")["ImagesBucket"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["BucketEncryption"]

@@ -101,6 +101,14 @@ class Deployment:
         body = event if isinstance(event, str) else json.dumps(event)
         self.client("sqs").send_message(QueueUrl=self.queue_url, MessageBody=body)
 
+    def queue_is_empty(self) -> bool:
+        """Whether every message was worked on to its end."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        told = self.client("sqs").get_queue_attributes(
+            QueueUrl=self.queue_url, AttributeNames=names
+        )
+        return [told["Attributes"][name] for name in names] == ["0", "0"]
+
     def _serverless(self, command: str) -> None:
         parameters = [
             part

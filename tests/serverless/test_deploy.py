@@ -75,7 +75,8 @@ def test_tiles_that_are_uploaded_are_classified_as_on_prem(
         assert given == pytest.approx(expected, abs=1e-6)
         assert row["true_label"] == told[row["request_id"]].parent.name
     answer = deployed.call("GET", "/stats").json()
-    assert answer["lane_distribution"] == {"serverless": len(told)}
+    assert answer["lane_distribution"].keys() == {"serverless"}
+    assert answer["lane_distribution"]["serverless"] >= len(told)
 
 
 def test_an_image_comes_back_through_the_gateway_byte_for_byte(
@@ -91,8 +92,7 @@ def test_an_event_that_comes_again_changes_nothing(deployed: Deployment, tiles: 
     [before] = finished(deployed, request_id)
     reference = Reference(before["storage_key"], before["storage_version"])
     deployed.tell(of_s3([reference], bucket=deployed.bucket))
-    after = upload(deployed, tiles[5])["request_id"]  # its event comes after that one
-    finished(deployed, after)
+    until(deployed.queue_is_empty, limit_s=60)
     assert rows(deployed, request_id) == [before]
 
 
@@ -150,9 +150,11 @@ def test_an_image_sent_straight_to_s3_is_classified(deployed: Deployment, tile: 
     assert (row["status"], row["image_name"]) == ("done", "wood.jpg")
 
 
-def test_a_stack_that_is_removed_leaves_its_images(deployed: Deployment) -> None:
+def test_a_stack_that_is_removed_leaves_its_images(deployed: Deployment, tile: bytes) -> None:
+    s3 = deployed.client("s3")
+    s3.put_object(Bucket=deployed.bucket, Key="elsewhere/kept.jpg", Body=tile)
     deployed.remove()
     functions = deployed.client("lambda").list_functions()["Functions"]
     assert functions == []
-    kept = deployed.client("s3").list_objects_v2(Bucket=deployed.bucket)
-    assert kept["KeyCount"] > 20
+    kept = s3.get_object(Bucket=deployed.bucket, Key="elsewhere/kept.jpg")
+    assert kept["Body"].read() == tile
