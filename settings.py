@@ -79,6 +79,11 @@ class Settings(BaseSettings):
         return self.upload_wait_s
 
     @property
+    def longest_wait_s(self) -> float:
+        """How long an upload waits at most. API Gateway gives up on an answer after 30 s."""
+        return 60.0 if self.lane == "on-prem" else 20.0
+
+    @property
     def image_store_url(self) -> str:
         """The image store's address, with the default filled in."""
         return self.images_url or (self.home.resolve() / "images").as_uri()

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from flask import Response, redirect, request
 from flask_openapi3 import APIBlueprint, Tag
 from werkzeug.http import quote_etag
+from werkzeug.wrappers import Response as Redirect
 
 from api.errors import Problem
 from api.schemas import ProblemDocument, RequestPath
 from api.services import services
 from model.formats import MEDIA_TYPES, SIGNATURE_BYTES, sniff
+from store.images import S3Images
 from store.references import Reference
 from tasks.adoption import UNKNOWN_TYPE
 
 blueprint = APIBlueprint(
     "images", __name__, abp_tags=[Tag(name="images", description="Get images back.")]
 )
+
+VALID_S = 300  # an address on S3 that a client is sent to
 
 
 @blueprint.get(
@@ -26,14 +30,22 @@ blueprint = APIBlueprint(
         422: ProblemDocument,
     },
 )
-def image(path: RequestPath) -> Response:
+def image(path: RequestPath) -> Response | Redirect:
     """Get an uploaded image."""
     at_hand = services()
     rows = at_hand.predictions.get([str(path.request_id)])
     if not rows:
         raise Problem(404, "not_found", f"No image has the request_id {path.request_id}.")
     row = rows[0]
-    data = at_hand.images.get(Reference(row["storage_key"], row["storage_version"]))
+    reference = Reference(row["storage_key"], row["storage_version"])
+    if isinstance(at_hand.images, S3Images) and row["size_bytes"] > at_hand.settings.max_body_bytes:
+        # More than an answer may carry where a request may not either: S3 gives it itself.
+        return redirect(
+            at_hand.images.presigned_get(
+                reference, content_type=row["content_type"], valid_s=VALID_S
+            ),
+        )
+    data = at_hand.images.get(reference)
     # Our name for the type, not the client's, and nothing in it may run: a file can be a
     # sound JPEG and a sound HTML page at once.
     image_format = sniff(data[:SIGNATURE_BYTES])  # which a presigned upload does not say

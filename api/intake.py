@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from batching import MicroBatcher
+from store.errors import StoreError
 from store.images import ImageStore
 from store.notifications import Finished
 from store.predictions import NewPrediction, Predictions
@@ -70,8 +71,8 @@ class Intake:
         be classified. Beyond the places to wait in, it returns without waiting.
 
         Raises:
-            StoreError: the images or rows could not be stored, or the answer that they were
-                was lost; sending them again does no harm.
+            StoreError: the images or rows could not be stored, and what was is taken back as
+                far as the stores can be reached: they can be sent again.
         """
         # Rows are inserted in the order of their keys: the rows of a request get theirs in
         # the order in which its images were sent, so that they are listed in it.
@@ -110,21 +111,26 @@ class Intake:
                 for request_id, upload in uploads
             ]
         )
-        rows = self._predictions.insert(
-            [
-                NewPrediction(
-                    request_id=request_id,
-                    lane=self._lane,
-                    image_name=upload.name,
-                    content_type=upload.content_type,
-                    size_bytes=len(upload.data),
-                    sha256=hashlib.sha256(upload.data).hexdigest(),
-                    reference=reference,
-                    true_label=upload.true_label,
-                )
-                for (request_id, upload), reference in zip(uploads, references, strict=True)
-            ]
-        )
+        try:
+            rows = self._predictions.insert(
+                [
+                    NewPrediction(
+                        request_id=request_id,
+                        lane=self._lane,
+                        image_name=upload.name,
+                        content_type=upload.content_type,
+                        size_bytes=len(upload.data),
+                        sha256=hashlib.sha256(upload.data).hexdigest(),
+                        reference=reference,
+                        true_label=upload.true_label,
+                    )
+                    for (request_id, upload), reference in zip(uploads, references, strict=True)
+                ]
+            )
+        except StoreError:
+            # In the cloud each stored image is an event, and would become a row all the same.
+            self._images.delete_many(references)
+            raise
         if self._enqueue:
             # Not waited for: a broker that hangs must not hold up who uploads.
             self._publish.submit(references)

@@ -93,6 +93,8 @@ def complete(body: Complete) -> Response:
         labels=at_hand.labels,
         lane=at_hand.settings.lane,
     )
+    if reference not in progress:
+        raise Problem(503, "store_unavailable", "The image store does not give this image.")
     if not progress[reference].finished:
         at_hand.intake.announce([reference])
     [row] = at_hand.predictions.of([reference])

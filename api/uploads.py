@@ -46,7 +46,7 @@ def upload_image() -> Response:
 def upload_batch() -> Response:
     """Classify several images; each is answered for by itself."""
     at_hand = services()
-    wait_s = wanted_wait(at_hand.settings.default_wait_s)
+    wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
     with _reading():
         files = request.files.getlist("files")
         labels = request.form.getlist("true_label")
@@ -94,7 +94,7 @@ def _upload() -> Response:
     # One image, in base64 at the worst, and the form around it.
     one_image = at_hand.settings.max_image_bytes * 4 // 3 + FORM_BYTES
     request.max_content_length = min(one_image, at_hand.settings.max_body_bytes)
-    wait_s = wanted_wait(at_hand.settings.default_wait_s)
+    wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
     with _reading():
         name, data, label = _one_image()
     [row] = at_hand.intake.accept([_checked(name, data, label, at_hand)], wait_s)

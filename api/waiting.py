@@ -12,8 +12,10 @@ from api.errors import Problem
 MAX_WAIT_S = 60.0
 
 
-def wanted_wait(default_s: float) -> float:
+def wanted_wait(default_s: float, longest_s: float = MAX_WAIT_S) -> float:
     """Return the seconds to wait: the query's, else the header's, else ``default_s``.
+
+    No more than ``longest_s``: who asks for more is answered then, 202 if need be.
 
     A query that makes no sense is an error. A preference that makes none is ignored, as
     the RFC has it, and a longer wait than there is becomes the longest one.
@@ -29,7 +31,7 @@ def wanted_wait(default_s: float) -> float:
                 "invalid_parameter",
                 f"wait={text[:40]!r}: send seconds from 0 to {MAX_WAIT_S:.0f}.",
             )
-        return seconds
+        return min(seconds, longest_s)
     preferences = {
         name.lower(): value
         for header in request.headers.getlist("Prefer")
@@ -38,7 +40,7 @@ def wanted_wait(default_s: float) -> float:
     seconds = _seconds(preferences.get("wait") or "")
     if seconds is not None and seconds >= 0:
         # "respond-async, wait=10" means: asynchronously, unless it is done in ten seconds.
-        return min(seconds, MAX_WAIT_S)
+        return min(seconds, longest_s)
     return 0.0 if "respond-async" in preferences else default_s
 
 

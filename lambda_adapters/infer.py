@@ -28,7 +28,6 @@ from lambda_adapters.events import (
     objects_of,
     objects_of_message,
 )
-from store.errors import ImageStoreError
 from store.references import Reference
 from tasks.adoption import adopt
 from tasks.classify import classify
@@ -82,8 +81,8 @@ def _batch(event: Event, context: Any) -> dict[str, Any]:
     answer = process_partial_response(
         event=dict(event),
         record_handler=judge,
-        # When all fail they are all in the answer, which is delivered again as an error would be.
-        processor=BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False),
+        # When all fail it raises, and so counts as an error of the function, which has an alarm.
+        processor=BatchProcessor(EventType.SQS),
         context=context,
     )
     return dict(answer)
@@ -147,19 +146,11 @@ def _classify(group: list[Reference], at_hand: Environment) -> dict[Reference, s
         metrics.tell(outcomes)
         none = [one for one, outcome in zip(group, outcomes, strict=True) if outcome is None]
         after = at_hand.predictions.progress(none) if none else {}
-    except ImageStoreError as error:
-        if len(group) == 1:
-            return {group[0]: repr(error)}
-        # It may be one object's alone, which nobody lets us read: it is not to keep the others.
-        left: dict[Reference, str] = {}
-        for one in group:
-            left |= _classify([one], at_hand)
-        return left
     except Exception as error:  # this group's: the others have their turn all the same
         log.exception("%d objects could not be classified", len(group))
         return dict.fromkeys(group, repr(error))
     return {
-        one: "another environment has it in work"
+        one: "another environment has it in work, or S3 refuses it"
         for one in none
         if one not in after or not after[one].finished
     }

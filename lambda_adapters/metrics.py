@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from aws_lambda_powertools import Metrics
@@ -13,7 +14,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from store.predictions import Outcome
 from tasks import measures
 
-NAMESPACE, SERVICE = "Skylane", "infer"
+NAMESPACE = "Skylane"
+# The stage is in the function's name, so no two stages' figures are added up.
+FUNCTION = os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "infer")
 
 
 def tell(outcomes: Sequence[Outcome | None]) -> None:
@@ -24,7 +27,7 @@ def tell(outcomes: Sequence[Outcome | None]) -> None:
     made = [outcome for outcome in outcomes if outcome]
     if not made:
         return
-    metrics = Metrics(namespace=NAMESPACE, service=SERVICE)
+    metrics = Metrics(namespace=NAMESPACE, service=FUNCTION)
     failed = sum(outcome.error_code is not None for outcome in made)
     metrics.add_metric(measures.DONE, MetricUnit.Count, len(made) - failed)
     metrics.add_metric(measures.FAILED, MetricUnit.Count, failed)
@@ -36,4 +39,11 @@ def tell(outcomes: Sequence[Outcome | None]) -> None:
         metrics.add_metric(measures.BATCH, MetricUnit.Count, one.batch_size or 0)
         for name in measures.STAGES:
             metrics.add_metric(name, MetricUnit.Seconds, measures.stage_s(one, name))
+    metrics.flush_metrics()
+
+
+def tell_given_up(n: int) -> None:
+    """Write a line with how many images were given up by a sweep, 0 included."""
+    metrics = Metrics(namespace=NAMESPACE, service=FUNCTION)
+    metrics.add_metric(measures.GIVEN_UP, MetricUnit.Count, n)
     metrics.flush_metrics()

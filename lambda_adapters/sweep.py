@@ -49,13 +49,15 @@ def swept(at_hand: Environment, chosen: Settings) -> int:
 
     total, touched = 0, SWEEP_ROWS
     while touched >= SWEEP_ROWS:  # there may be more of them
-        touched = sweep(
+        stale = sweep(
             at_hand.predictions,
             work,
             stale_after_s=chosen.stale_after_s,
             max_attempts=chosen.max_attempts,
         )
+        touched = stale.touched
         total += touched
+        metrics.tell_given_up(stale.given_up)
     return total
 
 

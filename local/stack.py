@@ -122,7 +122,8 @@ def _programs(settings: Settings) -> list[Part]:
     env = _environment(settings)
     return [
         Part("worker", programs.worker(settings), env, folder=ROOT),
-        Part("sweep", programs.sweep(settings), env, folder=ROOT),
+        # On one machine there is one such port, and it is the worker's.
+        Part("sweep", programs.sweep(settings), env | {"SKYLANE_METRICS_PORT": "0"}, folder=ROOT),
         Part(
             "flower",
             programs.flower(settings),

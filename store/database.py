@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,9 @@ from store.errors import Conflict, StoreError
 CONNECT_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_MS = 15_000  # nothing here takes a second; a lock held for ever must end
 CHECKOUT_TIMEOUT_S = 15
+# A connection that idled longer is not used again: a Lambda environment is frozen between
+# invocations, and the network drops what is silent for minutes without a word to either end.
+IDLE_S = 60
 
 
 def connect(url: str) -> psycopg2.extensions.connection:
@@ -47,7 +51,7 @@ class Database:
 
     def __init__(self, url: str, size: int = 8) -> None:
         self._url = url
-        self._idle: list[psycopg2.extensions.connection] = []
+        self._idle: list[tuple[psycopg2.extensions.connection, float]] = []  # and since when
         self._size = size
         self._in_use: list[object] = []  # a list, because it grows and shrinks atomically
         self._places = threading.BoundedSemaphore(size)
@@ -83,7 +87,7 @@ class Database:
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
-            self._idle.pop().close()
+            self._idle.pop()[0].close()
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
@@ -105,7 +109,8 @@ class Database:
                 if connection.closed:
                     self._drop_idle()
                 else:
-                    self._idle.append(connection)
+                    # By the wall clock: the others may stand still while an environment is frozen.
+                    self._idle.append((connection, time.time()))
         finally:
             self._in_use.pop()
             self._places.release()
@@ -113,9 +118,12 @@ class Database:
     def _take(self) -> psycopg2.extensions.connection:
         while self._idle:
             try:
-                connection = self._idle.pop()
+                connection, since = self._idle.pop()
             except IndexError:  # another thread took the last one
                 break
+            if not 0 <= time.time() - since <= IDLE_S:
+                connection.close()
+                continue
             # A server says nothing on an idle connection until it ends it, so one with
             # something to read is dead: a restart costs no request.
             idle = select.poll()  # not select(), which fails beyond 1,024 open files

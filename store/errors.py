@@ -8,7 +8,11 @@ class StoreError(Exception):
 
 
 class ImageStoreError(StoreError):
-    """The image store, and not the database. It can be one image's alone: access to it, say."""
+    """The image store, and not the database."""
+
+
+class ImageRefused(ImageStoreError):
+    """The image store answers, and will not give this image. Others it may."""
 
 
 class Conflict(StoreError):

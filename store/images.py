@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -13,8 +14,16 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
-from store.errors import ImageNotFound, ImageStoreError, ImageTooLarge, Unreadable
+from store.errors import (
+    ImageNotFound,
+    ImageRefused,
+    ImageStoreError,
+    ImageTooLarge,
+    Unreadable,
+)
 from store.references import Reference
+
+log = logging.getLogger(__name__)
 
 # S3 answers one request in 10-50 ms whatever its size: ask for a batch's images together.
 S3_CONCURRENCY = 16
@@ -22,9 +31,15 @@ S3_CONCURRENCY = 16
 FLUSH_CONCURRENCY = 8
 
 DEFAULT_MAX_BYTES = 10 * 1024 * 1024
+# Three tries end within 20 s, their pauses included: before a row counts as left lying
+# (SKYLANE_STALE_AFTER_S), and before Lambda ends an invocation (inferTimeoutS).
+S3_CONNECT_TIMEOUT_S, S3_READ_TIMEOUT_S, S3_TRIES = 2, 5, 3
+TOO_BUSY = (408, 429)  # HTTP statuses below 500 that do not speak of the one object
+
 ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
 
 NewImage = tuple[str, bytes, str]  # key, data, content type
+NoBytes = Unreadable | ImageRefused
 
 
 class ImageStore(Protocol):
@@ -39,16 +54,19 @@ class ImageStore(Protocol):
         """Store an image durably under a new key."""
 
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
-        """Store images durably, side by side; all of them or ``ImageStoreError``."""
+        """Store images durably, side by side; all of them, or none and ``ImageStoreError``."""
 
     def get(self, reference: Reference) -> bytes:
         """Return an image's bytes; raises ``Unreadable`` where there are none."""
 
-    def get_many(self, references: Sequence[Reference]) -> list[bytes | Unreadable]:
+    def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
         """Return each image's bytes, or the error in its place."""
 
     def delete(self, reference: Reference) -> None:
         """Remove an image; nothing happens where there is none."""
+
+    def delete_many(self, references: Sequence[Reference]) -> None:
+        """Remove what can be removed, and log what cannot."""
 
 
 @dataclass(frozen=True)
@@ -108,21 +126,26 @@ class FileImages:
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
         if len(images) == 1:
             return [self.put(*images[0])]
-        return list(self._threads.map(lambda image: self.put(*image), images))
+        return _put_all(self, self._threads, images)
 
     def get(self, reference: Reference) -> bytes:
         try:
             return self._path(reference.key).read_bytes()
         except FileNotFoundError as error:
             raise ImageNotFound(reference.key) from error
+        except PermissionError as error:
+            raise ImageRefused(f"image store: {error}") from error
         except OSError as error:
             raise ImageStoreError(f"image store: {error}") from error
 
-    def get_many(self, references: Sequence[Reference]) -> list[bytes | Unreadable]:
+    def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
         return [_get_or_error(self, reference) for reference in references]
 
     def delete(self, reference: Reference) -> None:
         self._path(reference.key).unlink(missing_ok=True)
+
+    def delete_many(self, references: Sequence[Reference]) -> None:
+        _delete_all(self, references)
 
     def _path(self, key: str) -> Path:
         if key.startswith("/") or ".." in key.split("/"):
@@ -176,7 +199,7 @@ class S3Images:
         return Reference(key, _version(answer))
 
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
-        return list(self._threads.map(lambda image: self.put(*image), images))
+        return _put_all(self, self._threads, images)
 
     def get(self, reference: Reference) -> bytes:
         key, version = reference
@@ -188,7 +211,7 @@ class S3Images:
         data: bytes = answer["Body"]
         return data
 
-    def get_many(self, references: Sequence[Reference]) -> list[bytes | Unreadable]:
+    def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
         return list(self._threads.map(lambda one: _get_or_error(self, one), references))
 
     def describe(self, key: str) -> Described:
@@ -229,6 +252,26 @@ class S3Images:
     def delete(self, reference: Reference) -> None:
         self._call("delete_object", Key=reference.key)
 
+    def delete_many(self, references: Sequence[Reference]) -> None:
+        _delete_all(self, references)
+
+    def presigned_get(self, reference: Reference, *, content_type: str, valid_s: int) -> str:
+        """Return an address that gives an image to whoever has it, as ``content_type``."""
+        key, version = reference
+        named = {} if ETAG.fullmatch(version) else {"VersionId": version}
+        url: str = self._client.generate_presigned_url(
+            "get_object",
+            {
+                "Bucket": self.bucket,
+                "Key": key,
+                "ResponseContentType": content_type,
+                "ResponseContentDisposition": "inline",
+                **named,
+            },
+            ExpiresIn=valid_s,
+        )
+        return url
+
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -247,6 +290,9 @@ class S3Images:
         except ClientError as error:
             if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "404"):
                 raise ImageNotFound(arguments["Key"]) from error
+            status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500)
+            if 400 <= status < 500 and status not in TOO_BUSY:
+                raise ImageRefused(f"image store: {arguments['Key']}: {error}") from error
             raise ImageStoreError(f"image store: {error}") from error
         except BotoCoreError as error:
             raise ImageStoreError(f"image store: {error}") from error
@@ -261,9 +307,9 @@ def _s3_client(endpoint_url: str) -> Any:
         "s3",
         endpoint_url=endpoint_url or None,
         config=Config(
-            connect_timeout=5,
-            read_timeout=15,
-            retries={"mode": "standard", "max_attempts": 4},
+            connect_timeout=S3_CONNECT_TIMEOUT_S,
+            read_timeout=S3_READ_TIMEOUT_S,
+            retries={"mode": "standard", "total_max_attempts": S3_TRIES},
             max_pool_connections=S3_CONCURRENCY,
             # For presigned forms: what botocore would take, new buckets refuse.
             signature_version="s3v4",
@@ -284,8 +330,29 @@ def _version(answer: Mapping[str, Any]) -> str:
     return version_of(answer.get("VersionId"), answer["ETag"])
 
 
-def _get_or_error(store: ImageStore, reference: Reference) -> bytes | Unreadable:
+def _get_or_error(store: ImageStore, reference: Reference) -> bytes | NoBytes:
     try:
         return store.get(reference)
-    except Unreadable as error:
+    except (Unreadable, ImageRefused) as error:
         return error
+
+
+def _put_all(
+    store: ImageStore, threads: ThreadPoolExecutor, images: Sequence[NewImage]
+) -> list[Reference]:
+    """Put images side by side; if one cannot be, take back those that were."""
+    puts = [threads.submit(store.put, *image) for image in images]
+    try:
+        return [put.result() for put in puts]
+    except ImageStoreError:
+        store.delete_many([put.result() for put in puts if put.exception() is None])
+        raise
+
+
+def _delete_all(store: ImageStore, references: Sequence[Reference]) -> None:
+    """Delete images that nobody was told of: one that stays is in nobody's way."""
+    for reference in references:
+        try:
+            store.delete(reference)
+        except ImageStoreError as error:
+            log.warning("%s stays where it is: %s", reference.key, error)

@@ -98,6 +98,11 @@ class Stale:
     suspects: list[Reference]
     given_up: int
 
+    @property
+    def touched(self) -> int:
+        """How many rows that is."""
+        return len(self.lost) + len(self.suspects) + self.given_up
+
 
 class Predictions:
     """Reads and writes rows. Every method raises ``StoreError`` when the database fails."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,10 +11,12 @@ from urllib.parse import quote, unquote
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from model.formats import MEDIA_TYPES
-from store.errors import ImageNotFound, ImageStoreError
+from store.errors import ImageNotFound, ImageRefused
 from store.images import Described, S3Images
 from store.predictions import NewPrediction, Predictions, Progress
 from store.references import Reference
+
+log = logging.getLogger(__name__)
 
 UNKNOWN_TYPE = "application/octet-stream"
 # Metadata of an object, which S3 carries as HTTP headers: in ASCII, so they are quoted.
@@ -47,12 +50,23 @@ def adopt(
     """Insert a row, ``pending``, for each object that has none; return how far each of them is.
 
     The API's own row may still be on its way; the two find each other by key and version.
+    An upload that is gone by now is finished: the API took it back, and told its caller so.
+    Left out is what S3 refuses: without its metadata a row would lack its label for ever.
 
     Raises:
         StoreError: a store failed.
     """
     progress = predictions.progress(references)
-    rows = [_row(one, images, labels, lane) for one in references if one not in progress]
+    rows = []
+    for one in references:
+        if one in progress:
+            continue
+        try:
+            rows.append(_row(one, images, labels, lane))
+        except ImageNotFound:
+            progress[one] = Progress(finished=True, attempts=0)
+        except ImageRefused as error:
+            log.error("an object gets no row: %s", error)
     if not rows:
         return progress
     adopted = predictions.adopt(rows)
@@ -68,12 +82,14 @@ def adopt(
 
 
 def _row(reference: Reference, images: S3Images, labels: Sequence[str], lane: str) -> NewPrediction:
+    ours = OURS.fullmatch(images.below_prefix(reference.key) or "")
     try:
         described = images.describe(reference.key)
-    except (ImageNotFound, ImageStoreError):  # what fetches it will say what is wrong with it
-        described = Described(reference, UNKNOWN_TYPE, 0, {})
+    except ImageNotFound:
+        if ours:
+            raise
+        described = Described(reference, UNKNOWN_TYPE, 0, {})  # what fetches it will say so
     name, label = (_note(described.notes, note) for note in (FILENAME, TRUE_LABEL))
-    ours = OURS.fullmatch(images.below_prefix(reference.key) or "")
     return NewPrediction(
         request_id=UUID(ours[1]) if ours else _of_version(images.bucket, reference),
         lane=lane,

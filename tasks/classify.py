@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from model.images import ImageError, Pixels, decode, stack
-from store.errors import ImageTooLarge, StoreError, Unreadable
+from store.errors import ImageRefused, ImageTooLarge, StoreError, Unreadable
 from store.images import ImageStore
 from store.predictions import Begun, Outcome, Predictions
 from store.references import Reference
@@ -68,8 +68,9 @@ def classify(references: Sequence[Reference], bench: Workbench) -> list[Outcome 
     """Classify stored images as one batch and record what became of each.
 
     Returns an outcome per reference, in order; ``None`` where there was nothing to do,
-    because the work is done already or another worker has it. A bad image is an outcome
-    with an error code, and its neighbours are not touched.
+    because the work is done already or another worker has it, or where the image store
+    will not give the image, which stays ``pending``. A bad image is an outcome with an
+    error code, and its neighbours are not touched.
 
     Raises:
         StoreError: a store failed. What was claimed is given back where that is possible,
@@ -94,17 +95,17 @@ def _round(
     if not claimed:
         return []
     try:
-        done = _work(claimed, bench)
+        done, refused = _work(claimed, bench)
         clock = _Stages()
         bench.predictions.finish(done)
         clock.end("record_ms")
         record_ms = clock.stages_ms["record_ms"]
         done = [replace(outcome, record_ms=record_ms) for outcome in done]
         outcomes.update({Reference(outcome.key, outcome.version): outcome for outcome in done})
-        late = [reference for reference in claimed if reference not in outcomes]
-        if late:
-            bench.predictions.release(late, bench.worker)
-        return late
+        left = [reference for reference in claimed if reference not in outcomes]
+        if left:
+            bench.predictions.release(left, bench.worker)
+        return [reference for reference in left if reference not in refused]
     except StoreError:
         _give_back(list(claimed), bench)
         raise
@@ -112,22 +113,29 @@ def _round(
     # where it is: the sweep tries these images alone, and not for ever.
 
 
-def _work(begun: dict[Reference, Begun], bench: Workbench) -> list[Outcome]:
+def _work(begun: dict[Reference, Begun], bench: Workbench) -> tuple[list[Outcome], set[Reference]]:
+    """Return what became of each for which there was time, and which the store refused."""
     references = list(begun)
     clock = _Stages()
-    decoded: list[Pixels | ImageError] = []
+    decoded: dict[Reference, Pixels | ImageError] = {}
+    refused = set()
     deadline = time.monotonic() + DECODE_ROUND_S
     for start in range(0, len(references), FETCH_TOGETHER):
-        fetched = bench.images.get_many(references[start : start + FETCH_TOGETHER])
+        together = references[start : start + FETCH_TOGETHER]
+        fetched = bench.images.get_many(together)
         clock.end("fetch_ms")
-        for data in fetched:
-            decoded.append(_decode(data, bench.predictor.tile_px))
+        for reference, data in zip(together, fetched, strict=True):
+            if isinstance(data, ImageRefused):
+                log.error("an image stays pending: %s", data)
+                refused.add(reference)
+                continue
+            decoded[reference] = _decode(data, bench.predictor.tile_px)
             if time.monotonic() > deadline:
                 break
         clock.end("decode_ms")
         if time.monotonic() > deadline:
             break
-    good = [pixels for pixels in decoded if not isinstance(pixels, ImageError)]
+    good = [pixels for pixels in decoded.values() if not isinstance(pixels, ImageError)]
     probabilities = iter(bench.predictor.predict(stack(good)) if good else ())
     clock.end("infer_ms")
 
@@ -139,8 +147,7 @@ def _work(begun: dict[Reference, Begun], bench: Workbench) -> list[Outcome]:
         **bench.circumstances(),  # type: ignore[arg-type]
     )
     outcomes = []
-    # decoded may be shorter: the rest is for the next round
-    for reference, one in zip(references, decoded, strict=False):
+    for reference, one in decoded.items():
         key, version = reference
         outcome = replace(shared, key=key, version=version, **vars(begun[reference]))
         if isinstance(one, ImageError):
@@ -148,7 +155,7 @@ def _work(begun: dict[Reference, Begun], bench: Workbench) -> list[Outcome]:
         else:
             outcome = _labelled(outcome, next(probabilities), bench.predictor.labels)
         outcomes.append(outcome)
-    return outcomes
+    return outcomes, refused
 
 
 def _decode(data: bytes | Unreadable, tile_px: int) -> Pixels | ImageError:

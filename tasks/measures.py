@@ -8,6 +8,7 @@ from store.predictions import Outcome
 
 DONE, FAILED = "skylane_images_done_total", "skylane_images_failed_total"
 ATTEMPTS, COLD_STARTS = "skylane_attempts_total", "skylane_cold_starts_total"
+GIVEN_UP = "skylane_images_given_up_total"  # counted as failed by nobody: their workers died
 BATCH, QUEUE = "skylane_batch_images", "skylane_queue_seconds"
 STAGES = {
     "skylane_fetch_seconds": "fetch_ms",
@@ -15,7 +16,7 @@ STAGES = {
     "skylane_infer_seconds": "infer_ms",
     "skylane_record_seconds": "record_ms",
 }
-NAMES = {DONE, FAILED, ATTEMPTS, COLD_STARTS, BATCH, QUEUE, *STAGES}
+NAMES = {DONE, FAILED, GIVEN_UP, ATTEMPTS, COLD_STARTS, BATCH, QUEUE, *STAGES}
 
 
 def batches(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable
 import logs
 from settings import settings
 from store.database import Database
-from store.predictions import SWEEP_ROWS, Predictions
+from store.predictions import SWEEP_ROWS, Predictions, Stale
 from store.references import Reference
 from store.statistics import Statistics
 from store.workers import Workers
+from tasks import measures
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ def sweep(
     *,
     stale_after_s: float,
     max_attempts: int,
-) -> int:
-    """Enqueue stale rows again and give up hopeless ones; return how many rows it touched.
+) -> Stale:
+    """Enqueue stale rows again and give up hopeless ones; return which, and how many.
 
     ``enqueue(references, alone)`` publishes them. What was begun before goes alone: if one
     of those kills its worker, then not its neighbours a second time.
@@ -41,24 +42,28 @@ def sweep(
     stale = predictions.sweep(stale_after_s, max_attempts)
     enqueue(stale.lost, False)
     enqueue(stale.suspects, True)
-    touched = len(stale.lost) + len(stale.suspects) + stale.given_up
-    if touched:
+    if stale.touched:
         log.warning(
             "enqueued again: %d lost, %d begun and left; given up: %d",
             len(stale.lost),
             len(stale.suspects),
             stale.given_up,
         )
-    return touched
+    return stale
 
 
 def main() -> None:
     """Sweep every few seconds until told to stop."""
+    from prometheus_client import Counter, start_http_server
+
     from tasks.celery_app import enqueue
 
     chosen = settings()
     logs.configure(chosen)
     database = Database(chosen.database_url, size=1)
+    given_up = Counter(measures.GIVEN_UP, "Images that their workers died over, time and again.")
+    if chosen.metrics_port:
+        start_http_server(chosen.metrics_port, addr=chosen.metrics_host)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -69,12 +74,14 @@ def main() -> None:
             Workers(database).forget_old()
             touched = SWEEP_ROWS
             while touched >= SWEEP_ROWS and not stop.is_set():  # there may be more of them
-                touched = sweep(
+                stale = sweep(
                     Predictions(database),
                     lambda references, alone: enqueue(references, alone=alone),
                     stale_after_s=chosen.stale_after_s,
                     max_attempts=chosen.max_attempts,
                 )
+                touched = stale.touched
+                given_up.inc(stale.given_up)
         except Exception as error:  # the next round tries again, and says so again
             log.error("sweep failed, next try in %s s: %s", chosen.sweep_every_s, error)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 import requests
+from PIL import Image
 
 from local.s3 import BUCKET
 from tests.stack import Stack, until
@@ -128,3 +131,23 @@ def test_a_body_that_is_too_large_is_told_where_to_go(url: str) -> None:
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
     assert "/uploads/presign" in answer.json()["detail"]
+
+
+def test_an_image_that_fits_in_no_answer_comes_from_s3_itself(url: str) -> None:
+    large = io.BytesIO()
+    noise = np.random.default_rng(1).integers(0, 256, (130, 130, 3), np.uint8)
+    Image.fromarray(noise).save(large, "PNG")
+    assert MAX_BODY_BYTES < len(large.getvalue()) < MAX_BYTES
+    form = presign(url, filename="noise.png")
+    form["fields"]["Content-Type"] = "text/html"  # what it is called by who sent it
+    sent = send(form, large.getvalue())
+    if sent.status_code == 403:  # not by this form
+        del form["fields"]["Content-Type"]
+        sent = send(form, large.getvalue())
+    assert sent.ok, sent.text
+    assert complete(url, form["key"]).ok
+    answer = requests.get(f"{url}/images/{form['request_id']}", allow_redirects=False, timeout=9)
+    assert answer.status_code == 302
+    image = requests.get(answer.headers["Location"], timeout=9)
+    assert image.content == large.getvalue()
+    assert image.headers["Content-Type"] == "application/octet-stream"

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
 from lambda_adapters import infer
 from lambda_adapters.environment import Environment
@@ -20,7 +21,7 @@ from local.s3 import BUCKET
 from model.images import Pixels, decode
 from settings import Settings
 from store.database import Database
-from store.errors import ImageStoreError, StoreError
+from store.errors import ImageRefused, StoreError
 from store.predictions import NewPrediction
 from store.references import Reference
 from tasks import measures
@@ -35,6 +36,15 @@ def rows(at_hand: Environment) -> dict[str, dict[str, Any]]:
 
 def failed(answer: dict[str, Any]) -> list[str]:
     return [one["itemIdentifier"] for one in answer["batchItemFailures"]]
+
+
+def fails_as_a_whole(batch: dict[str, Any]) -> bool:
+    """Whether all of a batch comes again, which is an error of the function."""
+    try:
+        infer.handler(batch, None)
+    except BatchProcessingError:
+        return True
+    return False
 
 
 def accepted(reference: Reference, request_id: UUID) -> NewPrediction:
@@ -148,16 +158,23 @@ def test_an_object_in_another_bucket_does_not_hide_ours(
     assert rows(at_hand)[reference.key]["status"] == "done"
 
 
+@pytest.mark.parametrize("accepted_before", [True, False])
 def test_an_object_that_may_not_be_read_does_not_keep_its_neighbours(
-    at_hand: Environment, put: Put, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+    at_hand: Environment,
+    put: Put,
+    tiles: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    accepted_before: bool,
 ) -> None:
     references = [put(path.read_bytes()) for path in tiles[:3]]
+    if accepted_before:
+        at_hand.predictions.adopt([accepted(one, uuid4()) for one in references])
     get, describe = at_hand.images.get, at_hand.images.describe
 
     def forbidden(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
         def asked(what: Any) -> Any:
             if references[1].key in (what, what[0]):
-                raise ImageStoreError("image store: 403 Forbidden")
+                raise ImageRefused("image store: 403 Forbidden")
             return of(what)
 
         return asked
@@ -167,7 +184,16 @@ def test_an_object_that_may_not_be_read_does_not_keep_its_neighbours(
     answer = infer.handler(of_sqs([of_s3([reference]) for reference in references]), None)
     assert failed(answer) == ["m1"]
     found = rows(at_hand)
-    assert [found[one.key]["status"] for one in references] == ["done", "pending", "done"]
+    assert [found[one.key]["status"] for one in references[::2]] == ["done", "done"]
+    # Without what S3 knows of it a row would be wrong for ever; one that is there stays.
+    refused = found.get(references[1].key)
+    assert (refused and refused["status"]) == ("pending" if accepted_before else None)
+
+
+def test_an_upload_that_the_api_took_back_is_no_image(at_hand: Environment) -> None:
+    gone = Reference(f"images/2026/11/20/{uuid4()}", "0" * 32)
+    assert failed(infer.handler(of_sqs([of_s3([gone])]), None)) == []
+    assert rows(at_hand) == {}
 
 
 def test_what_is_larger_than_an_image_may_be_is_not_read(
@@ -244,7 +270,7 @@ def test_an_image_that_breaks_its_worker_fails_alone_once_it_was_tried_with_othe
     poison = decode(tiles[1].read_bytes())
     monkeypatch.setattr(at_hand.bench.predictor, "predict", breaking)
     batch = of_sqs([of_s3([reference]) for reference in references])
-    assert failed(infer.handler(batch, None)) == ["m0", "m1", "m2"]
+    assert fails_as_a_whole(batch)
     # SQS waits longer than this before it delivers again.
     Database(database_url).query("UPDATE predictions SET started_at = now() - interval '1 hour'")
     assert failed(infer.handler(batch, None)) == ["m1"]
@@ -259,7 +285,7 @@ def test_work_that_another_environment_has_comes_again(
     reference = put(tile)
     at_hand.predictions.adopt([accepted(reference, uuid4())])
     at_hand.predictions.claim([reference], "another", 30.0)
-    assert failed(infer.handler(of_sqs([of_s3([reference])]), None)) == ["m0"]
+    assert fails_as_a_whole(of_sqs([of_s3([reference])]))
     at_hand.predictions.release([reference], "another")
     assert failed(infer.handler(of_sqs([of_s3([reference])]), None)) == []
 
@@ -274,7 +300,7 @@ def test_a_database_that_is_away_brings_all_messages_back(
 
     with monkeypatch.context() as patched:
         patched.setattr(at_hand.predictions, "progress", away)
-        assert failed(infer.handler(of_sqs([of_s3([reference])]), None)) == ["m0"]
+        assert fails_as_a_whole(of_sqs([of_s3([reference])]))
         with pytest.raises(infer.NotFinished, match="away"):
             infer.handler(of_s3([reference]), None)
     assert failed(infer.handler(of_sqs([of_s3([reference])]), None)) == []

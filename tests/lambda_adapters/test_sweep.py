@@ -11,7 +11,7 @@ from lambda_adapters import sweep
 from lambda_adapters.environment import Environment
 from model.images import Pixels, decode
 from settings import Settings
-from store.errors import StoreError
+from store.errors import ImageRefused, StoreError
 from store.references import Reference
 from tasks.adoption import adopt
 from tests.lambda_adapters.conftest import Put
@@ -99,3 +99,28 @@ def test_a_store_that_is_away_ends_the_sweep_and_loses_nothing(
     grown_old(at_hand)
     assert sweep.handler({}, None) == {"touched": 1}
     assert set(statuses(at_hand).values()) == {("done", None)}
+
+
+def test_an_image_that_s3_refuses_keeps_no_other_waiting(
+    at_hand: Environment, put: Put, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    references = [put(path.read_bytes()) for path in tiles[:4]]
+    accepted(at_hand, references)
+    at_hand.predictions.claim(references[3:], "dead", 30.0)
+    grown_old(at_hand)
+    get = at_hand.images.get
+
+    def forbidding(reference: Reference) -> bytes:
+        if reference == references[0]:
+            raise ImageRefused("image store: 403 Forbidden")
+        return get(reference)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(at_hand.images, "get", forbidding)
+        for _ in range(Settings().max_attempts + 1):
+            sweep.handler({}, None)
+            grown_old(at_hand)
+    found = statuses(at_hand)
+    assert [found[one.key][0] for one in references] == ["pending", "done", "done", "done"]
+    sweep.handler({}, None)  # and it is not given up: who mends the access finds it done
+    assert statuses(at_hand)[references[0].key] == ("done", None)

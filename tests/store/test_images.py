@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import boto3
 import pytest
 
-from store.errors import ImageNotFound, StoreError
+from settings import Settings
+from store.errors import ImageNotFound, ImageRefused, ImageStoreError, StoreError
 from store.images import FileImages, ImageStore, open_images
 from store.references import Reference
 
@@ -91,3 +95,42 @@ def test_an_image_that_does_not_fit_is_an_error_and_leaves_nothing(tmp_path: Pat
 def test_an_address_of_no_known_kind_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="use file:///folder or s3://bucket/prefix"):
         open_images(url)
+
+
+def test_of_many_all_are_stored_or_none(
+    images: ImageStore, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, stored = images.put, []
+
+    def failing(key: str, data: bytes, content_type: str) -> Reference:
+        if key.endswith("/3"):
+            raise ImageStoreError("image store: full")
+        stored.append(put(key, data, content_type))
+        return stored[-1]
+
+    monkeypatch.setattr(images, "put", failing)
+    with pytest.raises(ImageStoreError, match="full"):
+        images.put_many([(f"all or none/{n}", tile, "image/jpeg") for n in range(20)])
+    assert len(stored) > 0
+    assert [type(one) for one in images.get_many(stored)] == [ImageNotFound] * len(stored)
+
+
+def test_an_image_that_is_refused_is_told_from_a_store_that_is_away(
+    s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has read the keys before
+    with pytest.raises(ImageRefused, match="some/key"):
+        open_images("s3://tiles", s3_endpoint).get(Reference("some/key"))
+    with pytest.raises(ImageStoreError) as away:
+        open_images("s3://tiles", "http://127.0.0.1:9").get(Reference("some/key"))
+    assert not isinstance(away.value, ImageRefused)
+
+
+def test_a_store_that_accepts_and_says_nothing_is_given_up_before_the_work_is_stale() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = open_images("s3://tiles", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        began = time.monotonic()
+        with pytest.raises(ImageStoreError):
+            store.get(Reference("some/key"))
+        assert time.monotonic() - began < Settings().stale_after_s

@@ -33,7 +33,7 @@ def test_what_was_begun_goes_alone_and_what_was_not_goes_together(
     predictions.claim(begun, "dead", 30)
     queue = Queue()
     # Everything is stale that was not touched in the last 0 seconds.
-    assert sweep(predictions, queue, stale_after_s=0, max_attempts=3) == 5
+    assert sweep(predictions, queue, stale_after_s=0, max_attempts=3).touched == 5
     assert sorted(queue.together) == sorted(lost)
     assert sorted(queue.alone) == sorted(begun)
 
@@ -41,7 +41,7 @@ def test_what_was_begun_goes_alone_and_what_was_not_goes_together(
 def test_what_is_given_up_is_not_enqueued(predictions: Predictions, accept: Accept) -> None:
     predictions.claim(accept(2), "dead", 30)
     queue = Queue()
-    assert sweep(predictions, queue, stale_after_s=0, max_attempts=1) == 2
+    assert sweep(predictions, queue, stale_after_s=0, max_attempts=1).touched == 2
     assert queue.alone == queue.together == []
     assert {row["error_code"] for row in predictions.list(limit=9)} == {"worker_died"}
 

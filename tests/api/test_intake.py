@@ -1,0 +1,48 @@
+"""What an upload leaves behind that could not be accepted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api import create_app
+from api.waiting import wanted_wait
+from settings import Settings
+from store.errors import StoreError
+
+
+@pytest.fixture
+def app(tmp_path: Path, database_url: str, broker_url: str) -> Any:
+    """Return an API in this process, with files for images."""
+    chosen = Settings(home=tmp_path)
+    return create_app(
+        chosen.model_copy(update={"database_url": database_url, "broker_url": broker_url})
+    )
+
+
+def test_images_without_rows_are_taken_back(
+    app: Any, tmp_path: Path, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreError("database: away")
+
+    client = app.test_client()
+    with monkeypatch.context() as patched:
+        patched.setattr(app.extensions["skylane"].predictions, "insert", away)
+        answer = client.post(
+            "/upload_batch?wait=0", data={"files": [path.open("rb") for path in tiles[:3]]}
+        )
+        assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
+    stored = [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
+    assert stored == []
+    again = client.post("/upload_batch?wait=0", data={"files": [tiles[0].open("rb")]})
+    assert again.status_code == 202
+
+
+@pytest.mark.parametrize(("lane", "waits_s"), [("on-prem", 45), ("serverless", 20)])
+def test_nobody_waits_for_longer_than_the_gateway(app: Any, lane: Any, waits_s: float) -> None:
+    for query, headers in (("?wait=45", {}), ("", {"Prefer": "wait=45"})):
+        with app.test_request_context(f"/upload{query}", headers=headers):
+            assert wanted_wait(0, Settings(lane=lane).longest_wait_s) == waits_s
