@@ -26,7 +26,8 @@ class Settings(BaseSettings):
     home: Path = Path(".skylane")  # data of the embedded servers, images, caches
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
     broker_url: str = Field(default="", validation_alias="BROKER_URL")
-    images_url: str = ""  # file:///folder or s3://bucket/prefix; default: home/images
+    # file:///folder or s3://bucket/prefix; default: home/images
+    images_url: str = Field(default="", pattern=r"^(file:///.*|s3://[^/]+.*)?$")
     s3_endpoint_url: str = ""  # of an S3-compatible store; empty: AWS
     # What is served: an artefact, or with torch installed a checkpoint (.safetensors).
     artefact: Path = ROOT / "model" / "weights" / "resnet50-eurosat-int8.zip"

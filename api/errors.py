@@ -53,9 +53,12 @@ def respond(problem: Problem) -> Response:
 def invalid_parameters(error: ValidationError) -> Response:
     """Answer a query or path that does not fit its schema, naming each misfit."""
     misfits = [
-        {"parameter": ".".join(map(str, one["loc"])), "message": one["msg"]}
+        {"parameter": ".".join(map(str, one["loc"])) or "body", "message": one["msg"]}
         for one in error.errors(include_url=False, include_context=False, include_input=False)
     ]
+    if misfits[0]["parameter"] == "body":  # it is none of the fields, but the whole
+        detail = "The body has to be a JSON object, with Content-Type: application/json."
+        return respond(Problem(422, "invalid_parameter", detail, errors=misfits))
     detail = "; ".join(f"{misfit['parameter']}: {misfit['message']}" for misfit in misfits)
     return respond(Problem(422, "invalid_parameter", detail, errors=misfits))
 

@@ -60,7 +60,9 @@ class Prediction(BaseModel):
     """One image: who and what, its outcome, and where the time went.
 
     `prediction_id`, `filename`, `inference_ms`, `infer_latency_ms` and `created_at` are the
-    predecessor's names of `id`, `image_name`, `infer_ms` and `accepted_at`.
+    predecessor's names of `id`, `image_name`, `infer_ms` and `accepted_at`. The stages from
+    `fetch_ms` to `record_ms` are those of the batch that the image was in, of `batch_size`
+    images: each of them waited for all.
     """
 
     id: int

@@ -39,12 +39,19 @@ class Round:
     cpu_ms_per_image: dict[str, float]
 
 
+def at_least_one(text: str) -> int:
+    """Read a number of things to measure."""
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too few: 1 is the least")
+    return number
+
+
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--idle", type=int, default=IDLE_UPLOADS)
+    parser.add_argument("--images", type=at_least_one, default=IMAGES)
+    parser.add_argument("--rounds", type=at_least_one, default=3)
+    parser.add_argument("--idle", type=at_least_one, default=IDLE_UPLOADS)
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     chosen = parser.parse_args()
 

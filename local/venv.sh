@@ -36,7 +36,7 @@ ensure_venv() {
     return
   fi
 
-  echo "Installing into $venv: a minute or more, once." >&2
+  echo "Installing into $venv: a minute or more, once (with torch, several, and 2 GB)." >&2
   # The stamp goes first and comes back last, so a venv without one was left half way.
   case $found in
     "$maker "*) rm "$venv/installed" ;;

@@ -113,6 +113,14 @@ def test_a_form_for_nonsense_is_refused(url: str, known: dict[str, str], code: s
     assert (answer.status_code, answer.json()["code"]) == (422, code)
 
 
+@pytest.mark.parametrize("body", ["{bad", "[]", ""])
+def test_a_body_that_is_no_json_object_is_told_so(url: str, body: str) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"{url}/uploads/presign", data=body, headers=headers, timeout=9)
+    assert answer.status_code == 422
+    assert "JSON object" in answer.json()["detail"]
+
+
 def test_without_s3_there_are_no_forms(api_url: str) -> None:
     for answer in (
         requests.post(f"{api_url}/uploads/presign", json={}, timeout=9),

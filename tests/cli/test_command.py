@@ -43,6 +43,7 @@ def test_help_names_every_command() -> None:
         ("SKYLANE_API_PORT", "eighty", "valid integer"),
         ("SKYLANE_API_PORT", "70000", "less than or equal to 65535"),
         ("SKYLANE_LANE", "sea", "'on-prem' or 'serverless'"),
+        ("SKYLANE_IMAGES_URL", "ftp://host/folder", "s3://"),
     ],
 )
 @pytest.mark.parametrize("command", ["up", "migrate"])
