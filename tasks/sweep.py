@@ -20,6 +20,7 @@ from store.statistics import Statistics
 from store.workers import Workers
 from tasks import measures
 
+ALIVE = "alive-sweep"
 log = logging.getLogger(__name__)
 
 
@@ -82,6 +83,7 @@ def main() -> None:
                 )
                 touched = stale.touched
                 given_up.inc(stale.given_up)
+            (chosen.home / ALIVE).touch()  # for a container's health check
         except Exception as error:  # the next round tries again, and says so again
             log.error("sweep failed, next try in %s s: %s", chosen.sweep_every_s, error)
 

@@ -8,7 +8,7 @@ RUN sh /tmp/install.sh /tmp/image.txt /dependencies
 FROM python:3.13-slim-trixie
 # Its home is writable for it alone; everything else here belongs to root.
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/skylane skylane \
- && install -d -o skylane -g skylane /var/lib/skylane/images
+ && install -d -o skylane -g skylane /var/lib/skylane/images /var/lib/skylane/cache
 COPY --from=dependencies /dependencies /opt/dependencies
 WORKDIR /opt/skylane
 COPY settings.py batching.py logs.py ./
