@@ -34,8 +34,13 @@ class Project:
             **variables,
         }
         self._env = folder / f"{name}.env"
-        self._env.write_text("".join(f"{key}={value}\n" for key, value in self.variables.items()))
+        self.set()
         self._files = [part for file in ("compose.yaml", *files) for part in ("-f", file)]
+
+    def set(self, **variables: str) -> None:
+        """Change the project's file of variables, for the next `up`."""
+        self.variables |= variables
+        self._env.write_text("".join(f"{key}={value}\n" for key, value in self.variables.items()))
 
     def compose(self, *arguments: str, check: bool = True) -> str:
         """Run `docker compose` and return what it printed; fail with it if it failed."""
@@ -81,8 +86,12 @@ class Project:
 
 
 def docker(*arguments: str) -> str:
-    """Run `docker` and return what it printed."""
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True).stdout
+    """Run `docker` and return what it printed, the lines of a container's errors included."""
+    done = subprocess.run(
+        ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, f"docker {arguments}: {done.stdout}"
+    return done.stdout
 
 
 def clean_environment() -> dict[str, str]:

@@ -199,7 +199,8 @@ def test_a_burst_survives_a_lost_container_a_crashed_one_and_a_rolled_api(
             project.python(
                 crashed,
                 "import os\nfor pid in filter(str.isdigit, os.listdir('/proc')):\n"
-                " if b'celery' in open(f'/proc/{pid}/cmdline', 'rb').read(): os.kill(int(pid), 9)",
+                " if b'celery_app\\0worker' in open(f'/proc/{pid}/cmdline', 'rb').read():\n"
+                "  os.kill(int(pid), 9)",
             )
             before = len(accepted)
             until(lambda: len(accepted) > before + 100)
@@ -227,7 +228,7 @@ def test_an_upgrade_in_the_middle_of_a_burst_loses_nothing(
         sent = [pool.submit(send, project.url, path) for path in islice(cycle(tiles), 300)]
         until(lambda: sum(one.done() for one in sent) > 30)
         # Another configuration of everything of ours, as another image would be.
-        project.variables["SKYLANE_LOG_LEVEL"] = "WARNING"
+        project.set(SKYLANE_API_PROCESSES="2")
         project.compose(
             "up", "--detach", "--wait", "--scale=worker=3", "--force-recreate",
             "--no-deps", *OURS,
