@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import boto3
 import pytest
 
 from settings import Settings
@@ -119,7 +118,6 @@ def test_an_image_that_is_refused_is_told_from_a_store_that_is_away(
     s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has read the keys before
     with pytest.raises(ImageRefused, match="some/key"):
         open_images("s3://tiles", s3_endpoint).get(Reference("some/key"))
     with pytest.raises(ImageStoreError) as away:
