@@ -64,6 +64,19 @@ def register(app: Flask) -> None:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
+# What ``Queue`` yields; the last one always.
+QUEUE_NAMES = (
+    "skylane_queue_messages",
+    "skylane_workers_live",
+    "skylane_images_pending",
+    "skylane_images_running",
+    "skylane_queue_age_seconds",
+    "skylane_database_connections_used",
+    "skylane_database_connections",
+    "skylane_component_up",
+)
+
+
 class Queue(Collector):
     """What waits, and who works: asked when Prometheus asks, and the same from every API."""
 

@@ -12,6 +12,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from api.metrics import QUEUE_NAMES
 from local.ports import free_ports
 from tasks import measures
 from tests.stack import WORKER, Stack, until
@@ -85,6 +86,7 @@ def test_the_figures_are_those_of_what_was_done(
     assert api["skylane_http_request_seconds_count", "POST", "/upload"] == 21
     assert api["skylane_component_up", "database"] == api["skylane_component_up", "broker"] == 1
     assert (api["skylane_workers_live",], api["skylane_images_pending",]) == (1, 0)
+    assert set(QUEUE_NAMES) <= {name for name, *_ in api}
 
     worker = figures(worker_url)
     assert worker[measures.DONE,] - before[measures.DONE,] == 20

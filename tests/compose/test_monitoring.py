@@ -1,0 +1,99 @@
+"""Prometheus finds every program of a stack, and every figure that a dashboard shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.ports import free_ports
+from settings import ROOT
+from tests.compose.engine import Project, docker
+from tests.infra.observed import names_in_observability
+from tests.stack import until
+
+pytestmark = pytest.mark.skipif(
+    "SKYLANE_COMPOSE" not in os.environ, reason="./test-compose runs these"
+)
+
+PUBLISHED, STAND_IN = "prom/prometheus:v3.5.0", "skylane-test-prometheus"
+
+
+def image() -> str:
+    """Return the published image where it can be had, or one with Debian's Prometheus."""
+    pulled = subprocess.run(["docker", "pull", "--quiet", PUBLISHED], capture_output=True)
+    if pulled.returncode == 0:
+        return PUBLISHED
+    here = ROOT / "tests" / "compose"
+    docker("build", "-q", "-t", STAND_IN, "-f", str(here / "prometheus.Dockerfile"), str(here))
+    return STAND_IN
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, str]]:
+    """Bring up all but what cannot be pulled, with two workers and one Prometheus."""
+    [port] = free_ports(1)
+    address = f"127.0.0.1:{port}"
+    up = Project(
+        tmp_path_factory.mktemp("monitoring"), "skylane-test-watch",
+        PROMETHEUS_IMAGE=image(), PROMETHEUS_ADDRESS=address,
+    )  # fmt: skip
+    try:
+        up.compose("up", "--detach", "--wait", "--scale=worker=2")
+        up.compose("--profile", "observability", "up", "--detach", "--no-recreate", "prometheus")
+        yield up, f"http://{address}"
+    finally:
+        up.compose("--profile", "observability", "down", "--volumes", "--timeout=10")
+
+
+def ask(url: str, path: str, **parameters: str) -> Any:
+    answer = requests.get(f"{url}/api/v1/{path}", params=parameters, timeout=9)
+    assert answer.ok, answer.text
+    return answer.json()["data"]
+
+
+def test_each_program_is_found_however_many_there_are(project: tuple[Project, str]) -> None:
+    _, url = project
+
+    def found() -> bool:
+        try:
+            targets = ask(url, "targets")["activeTargets"]
+        except requests.ConnectionError:
+            return False
+        up = [one["labels"]["job"] for one in targets if one["health"] == "up"]
+        return sorted(up) == ["api", "flower", "sweep", "worker", "worker"]
+
+    until(found, limit_s=90)
+
+
+def test_every_figure_that_is_shown_or_watched_exists(
+    project: tuple[Project, str], tiles: list[Path]
+) -> None:
+    up, url = project
+    for data in (tiles[0].read_bytes(), b"\xff\xd8\xff\xe0 a beginning"):
+        requests.post(
+            f"{up.url}/upload?wait=30",
+            data=data,
+            headers={"Content-Type": "image/jpeg"},
+            timeout=60,
+        )
+    wanted = {name for name in names_in_observability() if not name.startswith(("pg_", "redis_"))}
+    assert len(wanted) > 20
+
+    def missing() -> set[str]:
+        return wanted - set(ask(url, "label/__name__/values"))
+
+    until(lambda: not missing(), limit_s=60)
+
+
+def test_no_alert_is_about_what_is_well(project: tuple[Project, str]) -> None:
+    _, url = project
+    rules = ask(url, "rules")["groups"][0]["rules"]
+    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
+    firing = {rule["name"] for rule in rules if rule["state"] != "inactive"}
+    assert firing <= {"TargetDown"}  # the exporters', which are not up here
