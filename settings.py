@@ -1,7 +1,7 @@
 """Every setting of Skylane, typed, read once from the environment.
 
-A field ``api_port`` is the variable ``SKYLANE_API_PORT``; the two addresses that every
-platform names alike, ``DATABASE_URL`` and ``BROKER_URL``, keep their usual names.
+A field ``api_port`` is the variable ``SKYLANE_API_PORT``; the addresses that every platform
+names alike (``DATABASE_URL``, ``BROKER_URL``, OpenTelemetry's) keep their usual names.
 """
 
 from __future__ import annotations
@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     # What it tells of itself.
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"  # requests, tasks: INFO
+    # Whom OpenTelemetry's traces go to (OTLP by HTTP); nobody: none are made.
+    traces_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
     metrics_host: str = "127.0.0.1"  # where a worker's figures for Prometheus are served,
     metrics_port: int = Field(default=0, ge=0, le=65535)  # and at which port; 0: nowhere
 

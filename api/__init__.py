@@ -6,6 +6,7 @@ from types import ModuleType
 
 from flask_openapi3 import Info, OpenAPI
 
+import tracing
 from settings import Settings, settings
 
 
@@ -68,6 +69,12 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         queue_depth=broker.queue_depth if broker else None,
         load=SystemLoad(),
     )
+    if tracing.configure(chosen, "api"):
+        from opentelemetry.instrumentation.flask import FlaskInstrumentor
+
+        FlaskInstrumentor().instrument_app(  # type: ignore[no-untyped-call]
+            app, excluded_urls=",".join(access.QUIET)
+        )
     access.register(app)
     if broker:  # in the cloud these figures are CloudWatch's
         from api import metrics

@@ -33,6 +33,7 @@ class Upload:
     data: bytes
     content_type: str
     true_label: str | None = None
+    traceparent: str | None = None
 
 
 class Intake:
@@ -123,6 +124,7 @@ class Intake:
                         sha256=hashlib.sha256(upload.data).hexdigest(),
                         reference=reference,
                         true_label=upload.true_label,
+                        traceparent=upload.traceparent,
                     )
                     for (request_id, upload), reference in zip(uploads, references, strict=True)
                 ]

@@ -12,6 +12,7 @@ from flask import Response, g, jsonify, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 from werkzeug.exceptions import HTTPException
 
+import tracing
 from api import uploads_openapi as documentation
 from api.errors import Problem
 from api.intake import Upload
@@ -202,7 +203,7 @@ def _checked(name: str, data: bytes, label: str | None, at_hand: Services) -> Up
             f"`true_label` {label[:80]!r} is not a class of the model.",
             accepted_labels=at_hand.labels,
         )
-    return Upload(name, data, MEDIA_TYPES[image_format], label or None)
+    return Upload(name, data, MEDIA_TYPES[image_format], label or None, tracing.current())
 
 
 def _clean_name(name: str | None) -> str:

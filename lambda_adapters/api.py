@@ -6,6 +6,7 @@ from typing import Any
 
 import serverless_wsgi
 
+import tracing
 from api import create_app
 from lambda_adapters.stages import Event, without_stage
 
@@ -16,4 +17,5 @@ app = create_app()
 def handler(event: Event, context: Any) -> dict[str, Any]:
     """Answer one request."""
     answer: dict[str, Any] = serverless_wsgi.handle_request(app, without_stage(event), context)
+    tracing.flush()
     return answer

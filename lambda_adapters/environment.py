@@ -6,6 +6,7 @@ import os
 import socket
 from functools import cache
 
+import tracing
 from model.serving import open_predictor
 from settings import Settings, settings
 from store.database import Database
@@ -30,6 +31,7 @@ class Environment:
                 " s3://bucket/prefix"
             )
         images.connect()
+        tracing.configure(chosen, "infer")
         self.images = images
         self.max_attempts = chosen.max_attempts
         predictor = open_predictor(

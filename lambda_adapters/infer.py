@@ -18,6 +18,7 @@ from aws_lambda_powertools.utilities.batch import (
 )
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+import tracing
 from lambda_adapters import metrics
 from lambda_adapters.environment import Environment, environment
 from lambda_adapters.events import (
@@ -29,6 +30,7 @@ from lambda_adapters.events import (
     objects_of_message,
 )
 from store.references import Reference
+from tasks import traces
 from tasks.adoption import adopt
 from tasks.classify import classify
 
@@ -144,6 +146,8 @@ def _classify(group: list[Reference], at_hand: Environment) -> dict[Reference, s
     try:
         outcomes = classify(group, at_hand.bench)
         metrics.tell(outcomes)
+        traces.tell(outcomes)
+        tracing.flush()
         none = [one for one, outcome in zip(group, outcomes, strict=True) if outcome is None]
         after = at_hand.predictions.progress(none) if none else {}
     except Exception as error:  # this group's: the others have their turn all the same

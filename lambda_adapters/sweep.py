@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+import tracing
 from lambda_adapters import metrics
 from lambda_adapters.environment import Environment, environment
 from settings import Settings, settings
@@ -19,6 +20,7 @@ from store.errors import StoreError
 from store.predictions import SWEEP_ROWS
 from store.references import Reference
 from store.statistics import Statistics
+from tasks import traces
 from tasks.classify import classify
 from tasks.sweep import sweep
 
@@ -63,7 +65,10 @@ def swept(at_hand: Environment, chosen: Settings) -> int:
 
 def _classify(references: list[Reference], at_hand: Environment) -> None:
     try:
-        metrics.tell(classify(references, at_hand.bench))
+        outcomes = classify(references, at_hand.bench)
+        metrics.tell(outcomes)
+        traces.tell(outcomes)
+        tracing.flush()
     except StoreError:
         raise
     except Exception:

@@ -22,7 +22,7 @@ Row = dict[str, Any]
 SWEEP_ROWS = 1000  # in one statement, so that none of them is long
 INSERT = """
     INSERT INTO predictions (request_id, lane, image_name, content_type, size_bytes,
-        sha256, storage_key, storage_version, true_label)
+        sha256, storage_key, storage_version, true_label, traceparent)
     VALUES %s"""
 
 AMONG = """
@@ -42,6 +42,7 @@ class NewPrediction:
     sha256: str | None  # None of an object that did not come through the API
     reference: Reference
     true_label: str | None = None
+    traceparent: str | None = None  # the trace that it came with
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,10 @@ class Outcome:
     fetch_ms: float | None = None
     decode_ms: float | None = None
     infer_ms: float | None = None
-    # These three are of the row's making, and are here for whoever tells of the work.
+    # These are of the row's making, and are here for whoever tells of the work.
     attempts: int | None = None
     queue_ms: float | None = None
+    traceparent: str | None = None
     record_ms: float | None = None
     model_version: str | None = None
     worker: str | None = None
@@ -72,10 +74,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Begun:
-    """Work that was claimed: the how-manieth try it is, and how long the image has waited."""
+    """Work that was claimed: the how-manieth try, how long the image waited, its trace."""
 
     attempts: int
     queue_ms: float
+    traceparent: str | None
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,8 @@ class Predictions:
             {INSERT} ON CONFLICT (storage_key, storage_version) DO UPDATE SET
                 request_id = EXCLUDED.request_id, image_name = EXCLUDED.image_name,
                 content_type = EXCLUDED.content_type, size_bytes = EXCLUDED.size_bytes,
-                sha256 = EXCLUDED.sha256, true_label = EXCLUDED.true_label
+                sha256 = EXCLUDED.sha256, true_label = EXCLUDED.true_label,
+                traceparent = EXCLUDED.traceparent
             WHERE predictions.sha256 IS NULL
             RETURNING *, NULL AS queue_ms, NULL AS latency_ms
             """
@@ -181,14 +185,14 @@ class Predictions:
                 started_at = clock_timestamp(), worker = %(worker)s
             {AMONG} AND (status = 'pending' OR (status = 'running'
                     AND started_at < clock_timestamp() - make_interval(secs => %(stale)s)))
-            RETURNING storage_key, storage_version, attempts,
+            RETURNING storage_key, storage_version, attempts, traceparent,
                 extract(epoch FROM started_at - accepted_at)::float8 * 1000 AS queue_ms
             """,
             {"worker": worker, "stale": stale_after_s, **_keys_and_versions(references)},
         )
         return {
             Reference(row["storage_key"], row["storage_version"]): Begun(
-                row["attempts"], row["queue_ms"]
+                row["attempts"], row["queue_ms"], row["traceparent"]
             )
             for row in rows
         }
@@ -323,6 +327,7 @@ def _values(rows: Sequence[NewPrediction]) -> list[tuple[Any, ...]]:
             row.reference.key,
             row.reference.version,
             row.true_label,
+            row.traceparent,
         )
         for row in sorted(rows, key=lambda row: row.reference)
     ]

@@ -11,6 +11,7 @@ from functools import cache
 
 import psutil
 
+import tracing
 from batching import MicroBatcher
 from model.serving import open_predictor
 from settings import Settings, settings
@@ -20,7 +21,7 @@ from store.images import open_images
 from store.predictions import Outcome, Predictions
 from store.references import Reference
 from store.workers import Workers
-from tasks import metrics
+from tasks import metrics, traces
 from tasks.classify import BYTES_PER_MB, Workbench, classify
 from tasks.cpus import streams_of
 from tasks.served import artefact_path
@@ -35,6 +36,7 @@ class Worker:
     def __init__(self, chosen: Settings) -> None:
         self._settings = chosen
         self.name = f"{socket.gethostname()}-{os.getpid()}"
+        tracing.configure(chosen, "worker")
         streams = streams_of(chosen)
         # A statement at a time for each runner, for the lone one, and for the heartbeat.
         database = Database(chosen.database_url, size=streams + 2)
@@ -65,6 +67,7 @@ class Worker:
             with metrics.busy.track_inprogress():
                 outcomes = classify(references, bench)
             metrics.tell(outcomes)
+            traces.tell(outcomes)
             return outcomes
 
         self._together = MicroBatcher(

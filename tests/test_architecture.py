@@ -12,13 +12,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 OURS = {
     *("api", "batching", "bench", "cli", "lambda_adapters", "local", "logs", "model", "settings"),
-    *("store", "tasks"),
+    *("store", "tasks", "tracing"),
 }
 
 
 @pytest.mark.parametrize(
     ("module", "may_import"),
-    [("settings.py", set()), ("batching.py", set()), ("logs.py", {"settings"})],
+    [
+        ("settings.py", set()),
+        ("batching.py", set()),
+        ("logs.py", {"settings"}),
+        ("tracing.py", {"settings"}),
+    ],
 )
 def test_the_lowest_modules_import_none_of_ours(module: str, may_import: set[str]) -> None:
     tree = ast.parse((ROOT / module).read_text())

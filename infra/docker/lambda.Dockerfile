@@ -8,7 +8,7 @@ RUN sh /tmp/install.sh /tmp/lambda.txt /dependencies
 
 FROM public.ecr.aws/lambda/python:3.13
 COPY --from=dependencies /dependencies ${LAMBDA_TASK_ROOT}
-COPY settings.py batching.py logs.py ${LAMBDA_TASK_ROOT}/
+COPY settings.py batching.py logs.py tracing.py ${LAMBDA_TASK_ROOT}/
 COPY store ${LAMBDA_TASK_ROOT}/store
 COPY model ${LAMBDA_TASK_ROOT}/model
 COPY tasks ${LAMBDA_TASK_ROOT}/tasks

@@ -11,7 +11,7 @@ RUN useradd --uid 10001 --create-home --home-dir /var/lib/skylane skylane \
  && install -d -o skylane -g skylane /var/lib/skylane/images /var/lib/skylane/cache
 COPY --from=dependencies /dependencies /opt/dependencies
 WORKDIR /opt/skylane
-COPY settings.py batching.py logs.py ./
+COPY settings.py batching.py logs.py tracing.py ./
 COPY store store
 COPY model model
 COPY tasks tasks
