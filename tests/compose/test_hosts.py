@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.compose.engine import Project
+from bench.compose import Project
 
 pytestmark = pytest.mark.skipif(
     "SKYLANE_COMPOSE" not in os.environ, reason="./test-compose runs these"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import requests
 
+from bench.compose import Project, docker
 from local.ports import free_ports
 from settings import ROOT
-from tests.compose.engine import Project, docker
 from tests.infra.observed import names_in_observability
 from tests.stack import until
 

@@ -18,8 +18,8 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.compose import Project, clean_environment, docker
 from settings import ROOT
-from tests.compose.engine import Project, clean_environment, docker
 from tests.stack import until
 
 pytestmark = pytest.mark.skipif(

@@ -1,0 +1,79 @@
+"""The manifests are what Kubernetes' own schema says, and as locked down as the containers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from local.programs import PROGRAMS
+from settings import ROOT, Settings
+
+FOLDER = ROOT / "infra" / "kubernetes"
+VERSION = "1.34"
+OTHERS = ("keda.sh/v1alpha1", "kustomize.config.k8s.io/v1beta1")  # of which there is no schema here
+
+
+def documents() -> Iterator[dict[str, Any]]:
+    for path in sorted(FOLDER.glob("*.yaml")):
+        yield from yaml.safe_load_all(path.read_text())
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    return {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]
+        for one in documents()
+        if one["kind"] in ("Deployment", "Job")
+    }
+
+
+@pytest.mark.parametrize(
+    "document",
+    [one for one in documents() if one["apiVersion"] not in OTHERS],
+    ids=lambda one: f"{one['kind']} {one['metadata']['name']}",
+)
+def test_the_schema_knows_every_field(document: dict[str, Any]) -> None:
+    kubernetes_validate.validate(document, VERSION, strict=True)
+
+
+def test_every_file_is_applied_and_every_program_runs() -> None:
+    [kustomization] = [one for one in documents() if one["kind"] == "Kustomization"]
+    files = {path.name for path in FOLDER.glob("*.yaml")}
+    assert set(kustomization["resources"]) == files - {"kustomization.yaml"}
+    started = {pod["containers"][0]["args"][0] for pod in pods().values()}
+    assert started == {*PROGRAMS, "migrate"}
+
+
+@pytest.mark.parametrize("name", pods())
+def test_a_pod_is_locked_down(name: str) -> None:
+    pod = pods()[name]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["automountServiceAccountToken"] is False
+    # A Service skylane-api would set SKYLANE_API_PORT to "tcp://…", and nothing would start.
+    assert pod["enableServiceLinks"] is False
+    [container] = pod["containers"]
+    assert container["securityContext"] == {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"]["memory"]
+
+
+def test_settings_are_ones_that_there_are() -> None:
+    [settings] = [one for one in documents() if one["kind"] == "ConfigMap"]
+    known = {f"SKYLANE_{name.upper()}" for name in Settings.model_fields}
+    assert set(settings["data"]) <= known
+
+
+def test_what_scales_is_there_by_that_name() -> None:
+    from tasks.celery_app import QUEUE
+
+    scaled, authentication = (one for one in documents() if one["apiVersion"] == OTHERS[0])
+    [trigger] = scaled["spec"]["triggers"]
+    assert scaled["spec"]["scaleTargetRef"]["name"] in pods()
+    assert trigger["metadata"]["listName"] == QUEUE
+    assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
