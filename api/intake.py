@@ -16,7 +16,8 @@ from batching import MicroBatcher
 from store.errors import StoreError
 from store.images import ImageStore
 from store.notifications import Finished
-from store.predictions import NewPrediction, Predictions
+from store.predictions import Predictions
+from store.records import NewPrediction
 from store.references import Reference
 from tasks.adoption import key_of
 

@@ -30,7 +30,8 @@ from settings import Settings
 from store.database import Database
 from store.images import S3Images
 from store.migrations import migrate
-from store.predictions import NewPrediction, Predictions
+from store.predictions import Predictions
+from store.records import NewPrediction
 from store.references import Reference
 
 MEMORY_MB = (1769, 3538)  # one processor's worth of time, and two

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from store.predictions import Outcome
+from store.records import Outcome
 from tasks import measures
 
 NAMESPACE = "Skylane"

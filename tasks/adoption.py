@@ -13,7 +13,8 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from model.formats import MEDIA_TYPES
 from store.errors import ImageNotFound, ImageRefused
 from store.images import Described, S3Images
-from store.predictions import NewPrediction, Predictions, Progress
+from store.predictions import Predictions
+from store.records import NewPrediction, Progress
 from store.references import Reference
 
 log = logging.getLogger(__name__)

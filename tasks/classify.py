@@ -15,7 +15,8 @@ import psutil
 from model.images import ImageError, Pixels, decode, stack
 from store.errors import ImageRefused, ImageTooLarge, StoreError, Unreadable
 from store.images import ImageStore
-from store.predictions import Begun, Outcome, Predictions
+from store.predictions import Predictions
+from store.records import Begun, Outcome
 from store.references import Reference
 
 log = logging.getLogger(__name__)

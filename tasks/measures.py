@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from store.predictions import Outcome
+from store.records import Outcome
 
 DONE, FAILED = "skylane_images_done_total", "skylane_images_failed_total"
 ATTEMPTS, COLD_STARTS = "skylane_attempts_total", "skylane_cold_starts_total"

@@ -17,7 +17,7 @@ from prometheus_client import (
     start_http_server,
 )
 
-from store.predictions import Outcome
+from store.records import Outcome
 from tasks import measures
 
 # From a warm tile on a fast core to an image that came when nobody was there.

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable
 import logs
 from settings import settings
 from store.database import Database
-from store.predictions import SWEEP_ROWS, Predictions, Stale
+from store.predictions import SWEEP_ROWS, Predictions
+from store.records import Stale
 from store.references import Reference
 from store.statistics import Statistics
 from store.workers import Workers

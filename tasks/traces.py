@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 import tracing
-from store.predictions import Outcome
+from store.records import Outcome
 
 STAGES = ("fetch", "decode", "infer", "record")
 NS_PER_MS = 1_000_000

@@ -18,7 +18,8 @@ from settings import Settings, settings
 from store.database import Database
 from store.errors import StoreError
 from store.images import open_images
-from store.predictions import Outcome, Predictions
+from store.predictions import Predictions
+from store.records import Outcome
 from store.references import Reference
 from store.workers import Workers
 from tasks import metrics, traces

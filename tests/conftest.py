@@ -15,7 +15,8 @@ from local.stack import embedded
 from settings import Settings
 from store.database import Database
 from store.migrations import migrate
-from store.predictions import NewPrediction, Predictions
+from store.predictions import Predictions
+from store.records import NewPrediction
 from store.references import Reference
 from tests.stack import Stack
 

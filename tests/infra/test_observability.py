@@ -6,7 +6,7 @@ import yaml
 
 from api import metrics as api_metrics
 from settings import ROOT
-from store.predictions import Outcome
+from store.records import Outcome
 from tasks import measures, metrics
 from tests.infra.observed import FOLDER, dashboards, names_in_observability
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 from bench.lambda_environment import LambdaEnvironment
 from lambda_adapters.environment import Environment
 from local.s3 import BUCKET, KEYS
-from store.predictions import NewPrediction
+from store.records import NewPrediction
 from tests.collector import collector
 from tests.lambda_adapters.conftest import Put
 from tests.lambda_adapters.shapes import of_s3

@@ -12,7 +12,8 @@ import pytest
 
 from store.database import Database
 from store.errors import StoreError
-from store.predictions import NewPrediction, Outcome, Predictions
+from store.predictions import Predictions
+from store.records import NewPrediction, Outcome
 from store.references import Reference
 
 Accept = Callable[..., list[Reference]]

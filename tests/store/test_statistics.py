@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from store.database import Database
-from store.predictions import Outcome, Predictions
+from store.predictions import Predictions
+from store.records import Outcome
 from store.references import Reference
 from store.statistics import Statistics
 

@@ -1,72 +1,28 @@
-"""Where the images' bytes are: a folder, or a bucket of S3 or a compatible store."""
+"""Images as objects in a bucket of S3, or of a compatible store, under a prefix."""
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
-from store.errors import (
-    ImageNotFound,
-    ImageRefused,
-    ImageStoreError,
-    ImageTooLarge,
-    Unreadable,
-)
+from store.errors import ImageNotFound, ImageRefused, ImageStoreError, ImageTooLarge
+from store.images.base import NewImage, NoBytes, delete_all, get_or_error, put_all
 from store.references import Reference
 
-log = logging.getLogger(__name__)
-
+DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 # S3 answers one request in 10-50 ms whatever its size: ask for a batch's images together.
 S3_CONCURRENCY = 16
-# Flushes to one disk that wait together wait about once.
-FLUSH_CONCURRENCY = 8
-
-DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 # Three tries end within 20 s, their pauses included: before a row counts as left lying
 # (SKYLANE_STALE_AFTER_S), and before Lambda ends an invocation (inferTimeoutS).
 S3_CONNECT_TIMEOUT_S, S3_READ_TIMEOUT_S, S3_TRIES = 2, 5, 3
 TOO_BUSY = (408, 429)  # HTTP statuses below 500 that do not speak of the one object
 
 ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
-
-NewImage = tuple[str, bytes, str]  # key, data, content type
-NoBytes = Unreadable | ImageRefused
-
-
-class ImageStore(Protocol):
-    """What any store of bytes can do. All of it raises ``ImageStoreError`` for trouble."""
-
-    bucket: str | None  # for the clients that address images on S3 themselves
-
-    def connect(self) -> None:
-        """Make what the first image would have to wait for. Asks nobody."""
-
-    def put(self, key: str, data: bytes, content_type: str) -> Reference:
-        """Store an image durably under a new key."""
-
-    def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
-        """Store images durably, side by side; all of them, or none and ``ImageStoreError``."""
-
-    def get(self, reference: Reference) -> bytes:
-        """Return an image's bytes; raises ``Unreadable`` where there are none."""
-
-    def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
-        """Return each image's bytes, or the error in its place."""
-
-    def delete(self, reference: Reference) -> None:
-        """Remove an image; nothing happens where there is none."""
-
-    def delete_many(self, references: Sequence[Reference]) -> None:
-        """Remove what can be removed, and log what cannot."""
 
 
 @dataclass(frozen=True)
@@ -77,90 +33,6 @@ class Described:
     content_type: str
     size_bytes: int
     notes: Mapping[str, str]
-
-
-def open_images(url: str, endpoint_url: str = "", max_bytes: int = DEFAULT_MAX_BYTES) -> ImageStore:
-    """Open the store at ``file:///folder`` or ``s3://bucket/prefix``.
-
-    What is on S3 came there in many ways; more than ``max_bytes`` of it is not read.
-
-    Raises:
-        ValueError: the address is neither.
-    """
-    parts = urlsplit(url)
-    if parts.scheme == "file" and not parts.netloc:
-        return FileImages(Path(unquote(parts.path)))
-    if parts.scheme == "s3" and parts.netloc:
-        return S3Images(parts.netloc, parts.path.strip("/"), endpoint_url, max_bytes)
-    raise ValueError(f"image store {url!r}: use file:///folder or s3://bucket/prefix")
-
-
-class FileImages:
-    """Images as files. One host's store, or several hosts' over a shared file system."""
-
-    bucket: str | None = None
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._threads = ThreadPoolExecutor(FLUSH_CONCURRENCY, thread_name_prefix="files")
-
-    def connect(self) -> None:
-        pass
-
-    def put(self, key: str, data: bytes, content_type: str) -> Reference:
-        path = self._path(key)
-        try:
-            try:
-                self._write(path, data)
-            except FileNotFoundError:  # the first image of its folder
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._write(path, data)
-        except FileExistsError as error:
-            raise ImageStoreError(f"image store: {key} is there already") from error
-        except OSError as error:
-            path.unlink(missing_ok=True)  # half an image, on a full disk
-            raise ImageStoreError(f"image store: {error}") from error
-        return Reference(key)
-
-    def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
-        if len(images) == 1:
-            return [self.put(*images[0])]
-        return _put_all(self, self._threads, images)
-
-    def get(self, reference: Reference) -> bytes:
-        try:
-            return self._path(reference.key).read_bytes()
-        except FileNotFoundError as error:
-            raise ImageNotFound(reference.key) from error
-        except PermissionError as error:
-            raise ImageRefused(f"image store: {error}") from error
-        except OSError as error:
-            raise ImageStoreError(f"image store: {error}") from error
-
-    def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
-        return [_get_or_error(self, reference) for reference in references]
-
-    def delete(self, reference: Reference) -> None:
-        self._path(reference.key).unlink(missing_ok=True)
-
-    def delete_many(self, references: Sequence[Reference]) -> None:
-        _delete_all(self, references)
-
-    def _path(self, key: str) -> Path:
-        if key.startswith("/") or ".." in key.split("/"):
-            raise ImageNotFound(key)
-        return self._folder / key
-
-    @staticmethod
-    def _write(path: Path, data: bytes) -> None:
-        # Under its own name at once: nobody looks for an image before its row is there.
-        # Flushed to disk, because what the API answers 2xx for must survive a power cut,
-        # like the row that points to it.
-        with path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fdatasync(file.fileno())
 
 
 class S3Images:
@@ -199,7 +71,7 @@ class S3Images:
         return Reference(key, _version(answer))
 
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
-        return _put_all(self, self._threads, images)
+        return put_all(self, self._threads, images)
 
     def get(self, reference: Reference) -> bytes:
         key, version = reference
@@ -212,7 +84,7 @@ class S3Images:
         return data
 
     def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
-        return list(self._threads.map(lambda one: _get_or_error(self, one), references))
+        return list(self._threads.map(lambda one: get_or_error(self, one), references))
 
     def describe(self, key: str) -> Described:
         """Return what is known of the object under a whole key; raises ``ImageNotFound``."""
@@ -253,7 +125,7 @@ class S3Images:
         self._call("delete_object", Key=reference.key)
 
     def delete_many(self, references: Sequence[Reference]) -> None:
-        _delete_all(self, references)
+        delete_all(self, references)
 
     def presigned_get(self, reference: Reference, *, content_type: str, valid_s: int) -> str:
         """Return an address that gives an image to whoever has it, as ``content_type``."""
@@ -329,31 +201,3 @@ def version_of(version_id: str | None, etag: str) -> str:
 
 def _version(answer: Mapping[str, Any]) -> str:
     return version_of(answer.get("VersionId"), answer["ETag"])
-
-
-def _get_or_error(store: ImageStore, reference: Reference) -> bytes | NoBytes:
-    try:
-        return store.get(reference)
-    except (Unreadable, ImageRefused) as error:
-        return error
-
-
-def _put_all(
-    store: ImageStore, threads: ThreadPoolExecutor, images: Sequence[NewImage]
-) -> list[Reference]:
-    """Put images side by side; if one cannot be, take back those that were."""
-    puts = [threads.submit(store.put, *image) for image in images]
-    try:
-        return [put.result() for put in puts]
-    except ImageStoreError:
-        store.delete_many([put.result() for put in puts if put.exception() is None])
-        raise
-
-
-def _delete_all(store: ImageStore, references: Sequence[Reference]) -> None:
-    """Delete images that nobody was told of: one that stays is in nobody's way."""
-    for reference in references:
-        try:
-            store.delete(reference)
-        except ImageStoreError as error:
-            log.warning("%s stays where it is: %s", reference.key, error)
