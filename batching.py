@@ -96,6 +96,8 @@ class MicroBatcher(Generic[Item, Result]):
                 for _, future in calls:
                     if not future.done():
                         future.set_exception(error)
+            # Else they stay, tens of megabytes of images at times, until the next batch comes.
+            calls, together, results = [], [], []
 
     @contextmanager
     def _time_limit(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -66,8 +66,10 @@ class Intake:
         self._batchers_lock = threading.Lock()
         self._batchers_made = False
 
-    def accept(self, uploads: Sequence[Upload], wait_s: float) -> list[dict[str, Any]]:
+    def accept(self, uploads: list[Upload], wait_s: float) -> list[dict[str, Any]]:
         """Accept images and return their rows, in order: finished if that was soon enough.
+
+        It empties ``uploads``: who waits keeps no image in memory that is on disk.
 
         When this returns, the images and their rows are on disk: whatever dies, they will
         be classified. Beyond the places to wait in, it returns without waiting.
@@ -80,6 +82,7 @@ class Intake:
         # the order in which its images were sent, so that they are listed in it.
         request_ids = sorted(uuid4() for _ in uploads)
         named = list(zip(request_ids, uploads, strict=True))
+        uploads.clear()
         ids = [str(request_id) for request_id, _ in named]
         if wait_s <= 0 or not self._places_to_wait.acquire(blocking=False):
             return self._commit_with_others(named)
@@ -87,6 +90,7 @@ class Intake:
             with self._finished.watch(ids) as waiter:
                 deadline = time.monotonic() + wait_s
                 pending = self._commit_with_others(named)
+                named.clear()
                 finished = waiter.wait(max(0.0, deadline - time.monotonic()))
             # A row that was finished before it was inserted (its event came first) is whole.
             return [

@@ -19,12 +19,14 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from api import access
 from api.services import Services, services
 
 log = logging.getLogger(__name__)
 
 SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 MISSED_HEARTBEATS = 5
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 # A registry of their own: in one process they are read from it, in many from the files.
 own = CollectorRegistry()
@@ -46,10 +48,15 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def _count(response: Response) -> Response:
-        # The pattern, not the path: a series for each image would never end.
+        if (
+            request.path in access.QUIET
+        ):  # machines that ask whether all is well are not who we serve
+            return response
+        # The pattern and not the path, and no word that a client makes up: a series is for ever.
         route = request.url_rule.rule if request.url_rule else "none"
-        requests.labels(request.method, route, response.status_code).inc()
-        seconds.labels(request.method, route).observe(time.perf_counter() - g.began)
+        method = request.method if request.method in METHODS else "other"
+        requests.labels(method, route, response.status_code).inc()
+        seconds.labels(method, route).observe(time.perf_counter() - g.began)
         accepted.inc(len(g.get("request_ids", [])))
         return response
 
@@ -104,7 +111,7 @@ class Queue(Collector):
     def _broker(self) -> list[Metric]:
         assert self._at_hand.queue_depth
         depth = self._at_hand.queue_depth()
-        return [_gauge("skylane_queue_messages", "Messages that wait for a worker.", depth)]
+        return [_gauge("skylane_queue_messages", "Messages in no worker's hands.", depth)]
 
     def _database(self) -> list[Metric]:
         at_hand = self._at_hand

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from flask import Response, jsonify, url_for
+from flask import Response, g, jsonify, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.errors import Problem
@@ -98,6 +98,7 @@ def complete(body: Complete) -> Response:
     if not progress[reference].finished:
         at_hand.intake.announce([reference])
     [row] = at_hand.predictions.of([reference])
+    g.request_ids = [row["request_id"]]
     response = jsonify(prediction_out(row, images.bucket))
     response.status_code = 200 if progress[reference].finished else 202
     response.headers["Location"] = url_for("results.result", request_id=row["request_id"])

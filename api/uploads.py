@@ -77,12 +77,15 @@ def upload_batch() -> Response:
             results.append({})
         except Problem as problem:
             results.append({"filename": name, "status": "rejected", "error": problem.as_dict()})
+        file.close()  # the form's copy, which is on a tmpfs in a container, and so in memory
     if not good:
         raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
 
-    rows = at_hand.intake.accept(list(good.values()), wait_s)
+    numbers, uploads = list(good), list(good.values())
+    del good, file
+    rows = at_hand.intake.accept(uploads, wait_s)
     g.request_ids = [row["request_id"] for row in rows]
-    for number, row in zip(good, rows, strict=True):
+    for number, row in zip(numbers, rows, strict=True):
         results[number] = prediction_out(row, at_hand.images.bucket)
     finished = all(result["status"] not in ("pending", "running") for result in results)
     response = jsonify(count=len(results), results=results, resources=at_hand.load())

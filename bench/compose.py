@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -96,5 +97,6 @@ def docker(*arguments: str) -> str:
 
 def clean_environment() -> dict[str, str]:
     """Return this process's environment without what would override a project's own file."""
-    ours = ("SKYLANE_", "POSTGRES_", "REDIS_", "FLOWER_", "API_", "S3_", "COMPOSE_")
+    text = (ROOT / "compose.yaml").read_text()
+    ours = (*re.findall(r"\$\{(\w+)", text), "SKYLANE_", "OTEL_", "COMPOSE_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}

@@ -56,10 +56,10 @@ def swept(at_hand: Environment, chosen: Settings) -> int:
             work,
             stale_after_s=chosen.stale_after_s,
             max_attempts=chosen.max_attempts,
+            given_up=metrics.tell_given_up,
         )
         touched = stale.touched
         total += touched
-        metrics.tell_given_up(stale.given_up)
     return total
 
 

@@ -9,6 +9,7 @@ from local.ports import bracketed
 from settings import Settings
 
 FLOWER_MAX_TASKS = 10_000  # kept in memory, about 1 kB each
+FLOWER_PURGE_S = 3600  # after which a worker that is gone is forgotten, and its figures too
 DRAIN_S = 5.0  # for requests in hand at the end; who waits longer finds the result later
 CELERY = [sys.executable, "-m", "celery", "--quiet", "--app", "tasks.celery_app"]
 
@@ -55,6 +56,7 @@ def flower(settings: Settings) -> list[str]:
         f"--address={settings.flower_host}",
         f"--port={settings.flower_port}",
         f"--max_tasks={FLOWER_MAX_TASKS}",
+        f"--purge_offline_workers={FLOWER_PURGE_S}",
         "--persistent=False",
         "--logging=error",
     ]

@@ -31,17 +31,20 @@ def sweep(
     *,
     stale_after_s: float,
     max_attempts: int,
+    given_up: Callable[[int], None] = lambda n: None,
 ) -> Stale:
     """Enqueue stale rows again and give up hopeless ones; return which, and how many.
 
     ``enqueue(references, alone)`` publishes them. What was begun before goes alone: if one
-    of those kills its worker, then not its neighbours a second time.
+    of those kills its worker, then not its neighbours a second time. ``given_up(n)`` is told
+    how many are failed for good.
 
     Raises:
         StoreError: the database failed.
         kombu.exceptions.OperationalError: the broker failed; the rows are found again.
     """
     stale = predictions.sweep(stale_after_s, max_attempts)
+    given_up(stale.given_up)  # before what may fail: these rows are not found again
     enqueue(stale.lost, False)
     enqueue(stale.suspects, True)
     if stale.touched:
@@ -81,9 +84,9 @@ def main() -> None:
                     lambda references, alone: enqueue(references, alone=alone),
                     stale_after_s=chosen.stale_after_s,
                     max_attempts=chosen.max_attempts,
+                    given_up=given_up.inc,
                 )
                 touched = stale.touched
-                given_up.inc(stale.given_up)
             (chosen.home / ALIVE).touch()  # for a container's health check
         except Exception as error:  # the next round tries again, and says so again
             log.error("sweep failed, next try in %s s: %s", chosen.sweep_every_s, error)

@@ -65,14 +65,13 @@ class Worker:
             metrics.serve(chosen.metrics_host, chosen.metrics_port)
 
         def work(references: Sequence[Reference]) -> list[Outcome | None]:
-            with metrics.busy.track_inprogress():
-                outcomes = classify(references, bench)
+            outcomes = classify(references, bench)
             metrics.tell(outcomes)
             traces.tell(outcomes)
             return outcomes
 
         self._together = MicroBatcher(
-            work,
+            metrics.busy.track_inprogress()(work),
             size=chosen.batch_size,
             wait_ms=chosen.batch_wait_ms,
             runners=streams,

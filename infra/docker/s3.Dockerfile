@@ -10,4 +10,4 @@ USER store
 # in it. Tables have ports of their own, and calls home are off.
 ENTRYPOINT ["weed", "server", "-dir=/data", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3", \
     "-s3.ip.bind=0.0.0.0", "-s3.port=8333", "-s3.port.iceberg=0", "-s3.port.lance=0", \
-    "-s3.autoCreateBucket=true", "-volume.max=0", "-master.telemetry=false"]
+    "-s3.autoCreateBucket=true", "-volume.max=0", "-volume.preStopSeconds=0", "-master.telemetry=false"]

@@ -91,9 +91,24 @@ def test_every_figure_that_is_shown_or_watched_exists(
     until(lambda: not missing(), limit_s=60)
 
 
+def rules(url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(url, "rules")["groups"][0]["rules"]
+    return found
+
+
 def test_no_alert_is_about_what_is_well(project: tuple[Project, str]) -> None:
     _, url = project
-    rules = ask(url, "rules")["groups"][0]["rules"]
-    assert {rule["health"] for rule in rules} <= {"ok", "unknown"}
-    firing = {rule["name"] for rule in rules if rule["state"] != "inactive"}
+    until(lambda: {rule["health"] for rule in rules(url)} == {"ok"}, limit_s=60)
+    firing = {rule["name"] for rule in rules(url) if rule["state"] != "inactive"}
     assert firing <= {"TargetDown"}  # the exporters', which are not up here
+
+
+def test_a_program_that_is_gone_is_missed(project: tuple[Project, str]) -> None:
+    up, url = project
+    up.compose("stop", "sweep")
+
+    def missed() -> bool:
+        [rule] = [rule for rule in rules(url) if rule["name"] == "ProgramGone"]
+        return {one["labels"]["job"] for one in rule["alerts"]} == {"sweep"}
+
+    until(missed, limit_s=90)

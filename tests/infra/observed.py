@@ -16,7 +16,9 @@ NAME = re.compile(r"\b(?:skylane|flower|pg|redis)_[a-z0-9_]+|\bup\b")
 
 def dashboards() -> dict[str, dict[str, Any]]:
     """Return each dashboard by its file's name."""
-    return {path.name: json.loads(path.read_text()) for path in FOLDER.glob("grafana/*.json")}
+    return {
+        path.name: json.loads(path.read_text()) for path in FOLDER.glob("grafana/dashboards/*.json")
+    }
 
 
 def expressions() -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import kubernetes_validate
@@ -11,6 +11,9 @@ import yaml
 
 from local.programs import PROGRAMS
 from settings import ROOT, Settings
+from store.database import Database
+from store.predictions import Predictions
+from store.references import Reference
 
 FOLDER = ROOT / "infra" / "kubernetes"
 VERSION = "1.34"
@@ -26,7 +29,7 @@ def pods() -> dict[str, dict[str, Any]]:
     return {
         one["metadata"]["name"]: one["spec"]["template"]["spec"]
         for one in documents()
-        if one["kind"] in ("Deployment", "Job")
+        if one["kind"] == "Deployment"
     }
 
 
@@ -44,7 +47,13 @@ def test_every_file_is_applied_and_every_program_runs() -> None:
     files = {path.name for path in FOLDER.glob("*.yaml")}
     assert set(kustomization["resources"]) == files - {"kustomization.yaml"}
     started = {pod["containers"][0]["args"][0] for pod in pods().values()}
-    assert started == {*PROGRAMS, "migrate"}
+    assert started == {*PROGRAMS}
+
+
+def test_new_code_finds_its_schema() -> None:
+    for name in ("api", "worker", "sweep"):
+        [first] = pods()[f"skylane-{name}"]["initContainers"]
+        assert first["args"] == ["migrate"]
 
 
 @pytest.mark.parametrize("name", pods())
@@ -54,13 +63,13 @@ def test_a_pod_is_locked_down(name: str) -> None:
     assert pod["automountServiceAccountToken"] is False
     # A Service skylane-api would set SKYLANE_API_PORT to "tcp://…", and nothing would start.
     assert pod["enableServiceLinks"] is False
-    [container] = pod["containers"]
-    assert container["securityContext"] == {
-        "readOnlyRootFilesystem": True,
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert container["resources"]["limits"]["memory"]
+    for container in pod["containers"] + pod.get("initContainers", []):
+        assert container["securityContext"] == {
+            "readOnlyRootFilesystem": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
 
 
 def test_settings_are_ones_that_there_are() -> None:
@@ -69,11 +78,14 @@ def test_settings_are_ones_that_there_are() -> None:
     assert set(settings["data"]) <= known
 
 
-def test_what_scales_is_there_by_that_name() -> None:
-    from tasks.celery_app import QUEUE
-
+def test_what_scales_is_there_and_is_asked_what_the_table_can_tell(
+    predictions: Predictions, database: Database, accept: Callable[..., list[Reference]]
+) -> None:
     scaled, authentication = (one for one in documents() if one["apiVersion"] == OTHERS[0])
     [trigger] = scaled["spec"]["triggers"]
     assert scaled["spec"]["scaleTargetRef"]["name"] in pods()
-    assert trigger["metadata"]["listName"] == QUEUE
     assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+    references = accept(7)
+    predictions.claim(references[:2], "w", 30)
+    [[unfinished]] = [row.values() for row in database.query(trigger["metadata"]["query"])]
+    assert unfinished == 7

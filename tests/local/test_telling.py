@@ -88,6 +88,7 @@ def test_the_figures_are_those_of_what_was_done(
     assert (api["skylane_workers_live",], api["skylane_images_pending",]) == (1, 0)
     assert set(QUEUE_NAMES) <= {name for name, *_ in api}
 
+    until(lambda: figures(worker_url)[measures.ATTEMPTS,] - before[measures.ATTEMPTS,] == 21)
     worker = figures(worker_url)
     assert worker[measures.DONE,] - before[measures.DONE,] == 20
     assert worker[measures.FAILED, answer.json()["code"]] == 1
@@ -97,6 +98,14 @@ def test_the_figures_are_those_of_what_was_done(
         assert worker[f"{stage}_count",] == worker[f"{measures.BATCH}_count",]
         assert worker[f"{stage}_sum",] > 0
     assert worker["skylane_worker_busy_streams",] == 0 < worker["skylane_worker_streams",]
+
+
+def test_nobody_can_make_up_a_series(telling: tuple[Stack, str]) -> None:
+    stack, _ = telling
+    for number in range(5):
+        requests.request(f"MADEUP{number}", f"{stack.url}/stats", timeout=9)
+        requests.get(f"{stack.url}/made-up/{number}", timeout=9)
+    assert not [series for series in figures(stack.url) if "MADE" in str(series).upper()]
 
 
 def test_a_queue_that_nobody_works_on_is_seen_to_grow_old(
@@ -125,12 +134,18 @@ def test_a_request_and_its_task_have_a_line_each_with_the_images_id(
     answer = requests.post(
         f"{stack.url}/upload?wait=30", data=tile, headers={"Content-Type": "image/jpeg"}, timeout=60
     ).json()
-    named = [line for line in lines(stack) if answer["request_id"] in line.get("request_ids", ())]
-    by_logger = {line["logger"]: line for line in named}
-    assert len(named) == 2
+
+    def named() -> list[dict[str, Any]]:
+        return [
+            line for line in lines(stack) if answer["request_id"] in line.get("request_ids", ())
+        ]
+
+    until(lambda: len(named()) >= 2)  # the worker says so after it has answered
+    by_logger = {line["logger"]: line for line in named()}
+    assert len(named()) == 2
     assert by_logger["api.access"]["status"] == 200
     assert answer["predicted_label"] in by_logger["tasks.celery_app"]["message"]
-    assert all(line["took_ms"] > 0 for line in named)
+    assert all(line["took_ms"] > 0 for line in named())
 
 
 def test_no_line_has_a_password_or_an_image_in_it(telling: tuple[Stack, str], tile: bytes) -> None:
