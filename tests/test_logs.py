@@ -3,50 +3,48 @@
 from __future__ import annotations
 
 import json
-import logging
+import subprocess
+import sys
 from datetime import datetime
+from typing import Any
 
-import pytest
-
-import logs
-from settings import Settings
+from tests.cli.command import environment
 
 
-@pytest.fixture(autouse=True)
-def _as_before() -> object:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
+def logged(script: str, **variables: str) -> str:
+    """Return what a program writes whose logging is configured as ours is.
+
+    A process of its own: configuring closes every handler that there is, pytest's too.
+    """
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import logging, logs; from settings import settings\n"
+            f"logs.configure(settings()); log = logging.getLogger('a.b')\n{script}",
+        ],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
 
 
-def logged(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+def test_a_json_line_is_one_object_with_what_the_caller_gave() -> None:
+    script = r'log.info("two\nlines %s", "“x”", extra={"request_ids": ["1"]})'
+    told = logged(script, SKYLANE_LOG_FORMAT="json", SKYLANE_LOG_LEVEL="INFO")
+    [line] = told.splitlines()
+    found: dict[str, Any] = json.loads(line)
+    assert found["message"] == "two\nlines “x”"
+    assert (found["level"], found["logger"], found["request_ids"]) == ("INFO", "a.b", ["1"])
+    assert datetime.fromisoformat(found["time"]).tzinfo
 
 
-def test_a_json_line_is_one_object_with_what_the_caller_gave(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    logs.configure(Settings(log_format="json", log_level="INFO"))
-    logging.getLogger("a.b").info("two\nlines %s", "“x”", extra={"request_ids": ["1"]})
-    [line] = logged(capsys)
-    assert line["message"] == "two\nlines “x”"
-    assert (line["level"], line["logger"], line["request_ids"]) == ("INFO", "a.b", ["1"])
-    assert datetime.fromisoformat(str(line["time"])).tzinfo
+def test_an_exception_is_in_its_line() -> None:
+    script = "try: 1 / 0\nexcept ZeroDivisionError: log.exception('failed')"
+    [line] = logged(script, SKYLANE_LOG_FORMAT="json").splitlines()
+    assert "ZeroDivisionError: division by zero" in json.loads(line)["exception"]
 
 
-def test_an_exception_is_in_its_line(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure(Settings(log_format="json"))
-    try:
-        raise ValueError("boom")
-    except ValueError:
-        logging.getLogger("a").exception("failed")
-    [line] = logged(capsys)
-    assert "ValueError: boom" in str(line["exception"])
-
-
-def test_below_the_level_nothing_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure(Settings())
-    logging.getLogger("a").info("quiet")
-    logging.getLogger("a").warning("loud")
-    assert capsys.readouterr().err == "WARNING loud\n"
+def test_below_the_level_nothing_is_said() -> None:
+    assert logged("log.info('quiet'); log.warning('loud')") == "WARNING loud\n"
