@@ -46,9 +46,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project,
     try:
         up.compose("up", "--detach", "--wait", "--scale=worker=2")
         up.compose("--profile", "observability", "up", "--detach", "--no-recreate", "prometheus")
+        until(lambda: is_ready(f"http://{address}"), limit_s=60)
         yield up, f"http://{address}"
     finally:
         up.compose("--profile", "observability", "down", "--volumes", "--timeout=10")
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/-/ready", timeout=9).ok
+    except requests.ConnectionError:
+        return False
 
 
 def ask(url: str, path: str, **parameters: str) -> Any:
@@ -61,10 +69,7 @@ def test_each_program_is_found_however_many_there_are(project: tuple[Project, st
     _, url = project
 
     def found() -> bool:
-        try:
-            targets = ask(url, "targets")["activeTargets"]
-        except requests.ConnectionError:
-            return False
+        targets = ask(url, "targets")["activeTargets"]
         up = [one["labels"]["job"] for one in targets if one["health"] == "up"]
         return sorted(up) == ["api", "flower", "sweep", "worker", "worker"]
 
