@@ -48,9 +48,7 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def _count(response: Response) -> Response:
-        if (
-            request.path in access.QUIET
-        ):  # machines that ask whether all is well are not who we serve
+        if request.path in access.QUIET:  # machines that look after us are not who we serve
             return response
         # The pattern and not the path, and no word that a client makes up: a series is for ever.
         route = request.url_rule.rule if request.url_rule else "none"
