@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, stream_with_context
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.errors import Problem
 from api.schemas import (
+    MAX_LIMIT,
     Prediction,
     ProblemDocument,
     RequestPath,
+    ResultsFilter,
     ResultsOut,
     ResultsQuery,
     prediction_out,
 )
-from api.services import services
+from api.services import Services, services
+from store.references import Reference
 
 blueprint = APIBlueprint(
     "results", __name__, abp_tags=[Tag(name="results", description="Query predictions.")]
 )
+
+CSV_FIELDS = (
+    *("id", "request_id", "image_name", "status", "predicted_label", "confidence", "true_label"),
+    *("error_code", "lane", "model_version", "attempts", "batch_size", "cold_start", "accepted_at"),
+    *("finished_at", "queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms", "latency_ms"),
+)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+MAX_CSV_ROWS = 10_000  # in the cloud, where an answer may have 6 MB
 
 
 @blueprint.get("/results", responses={200: ResultsOut, 422: ProblemDocument})
@@ -28,23 +44,9 @@ def results(query: ResultsQuery) -> Response:
     """List predictions, newest first, a page at a time."""
     started = time.perf_counter()
     at_hand = services()
-    if query.label is not None and query.label not in at_hand.labels:
-        raise Problem(
-            422,
-            "unknown_label",
-            f"label {query.label[:80]!r} is not a class of the model.",
-            accepted_labels=at_hand.labels,
-        )
+    _known(query, at_hand)
     rows = at_hand.predictions.list(
-        limit=query.limit,
-        before_id=query.cursor,
-        filters={
-            "id": query.id,
-            "request_id": str(query.request_id) if query.request_id else None,
-            "predicted_label": query.label,
-            "status": query.status,
-            "lane": query.lane,
-        },
+        limit=query.limit, before_id=query.cursor, filters=query.columns()
     )
     return jsonify(
         count=len(rows),
@@ -52,6 +54,23 @@ def results(query: ResultsQuery) -> Response:
         next_cursor=rows[-1]["id"] if len(rows) == query.limit else None,
         latency_ms=round((time.perf_counter() - started) * 1000, 3),
     )
+
+
+@blueprint.get(
+    "/results.csv",
+    responses={200: {"description": "CSV (RFC 4180)", "content": {"text/csv": {}}}},
+)
+def results_csv(query: ResultsFilter) -> Response:
+    """Download predictions, newest first: all of them, or what the filters leave."""
+    at_hand = services()
+    _known(query, at_hand)
+    most = MAX_CSV_ROWS if at_hand.settings.lane == "serverless" else None
+    response = Response(
+        stream_with_context(_csv_lines(at_hand, query, most)),
+        content_type="text/csv; charset=utf-8",
+    )
+    response.headers["Content-Disposition"] = 'attachment; filename="skylane-results.csv"'
+    return response
 
 
 @blueprint.get(
@@ -65,3 +84,54 @@ def result(path: RequestPath) -> Response:
     if not rows:
         raise Problem(404, "not_found", f"No image has the request_id {path.request_id}.")
     return jsonify(prediction_out(rows[0], at_hand.images.bucket))
+
+
+@blueprint.delete("/results/<request_id>", responses={204: None, 404: ProblemDocument})
+def delete(path: RequestPath) -> Response:
+    """Delete one prediction and its image, for good."""
+    at_hand = services()
+    rows = at_hand.predictions.get([str(path.request_id)])
+    if not rows:
+        raise Problem(404, "not_found", f"No image has the request_id {path.request_id}.")
+    # The image first: its row says where it is, so that what fails half way can be tried again.
+    at_hand.images.delete(Reference(rows[0]["storage_key"], rows[0]["storage_version"]))
+    at_hand.predictions.delete(str(path.request_id))
+    return Response(status=204)
+
+
+def _known(query: ResultsFilter, at_hand: Services) -> None:
+    if query.label is not None and query.label not in at_hand.labels:
+        raise Problem(
+            422,
+            "unknown_label",
+            f"label {query.label[:80]!r} is not a class of the model.",
+            accepted_labels=at_hand.labels,
+        )
+
+
+def _csv_lines(at_hand: Services, query: ResultsFilter, most: int | None) -> Iterator[str]:
+    """Yield the header and a page of rows at a time, so that memory holds no more than that."""
+    page = io.StringIO()
+    writer = csv.DictWriter(page, CSV_FIELDS, extrasaction="ignore", lineterminator="\r\n")
+    writer.writeheader()
+    before_id, left = None, most
+    while left is None or left > 0:
+        rows = at_hand.predictions.list(
+            limit=min(MAX_LIMIT, left or MAX_LIMIT), before_id=before_id, filters=query.columns()
+        )
+        for row in rows:
+            told = prediction_out(row, at_hand.images.bucket)
+            told["error_code"] = row["error_code"]
+            writer.writerow({name: _harmless(told[name]) for name in CSV_FIELDS})
+        yield page.getvalue()
+        page.seek(0)
+        page.truncate()
+        if len(rows) < MAX_LIMIT:
+            return
+        before_id = rows[-1]["id"]
+        left = None if left is None else left - len(rows)
+
+
+def _harmless(value: Any) -> Any:
+    # A spreadsheet takes a cell for a formula by how it begins, and names are the clients'.
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

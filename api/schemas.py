@@ -27,18 +27,33 @@ class RequestPath(Strict):
     request_id: UUID
 
 
-class ResultsQuery(Strict):
-    """Filters and paging of GET /results."""
+class ResultsFilter(Strict):
+    """Which results."""
 
-    limit: int = Field(50, ge=1, le=MAX_LIMIT)
-    cursor: int | None = Field(
-        None, ge=1, le=BIGINT_MAX, description="`next_cursor` of the page before"
-    )
     id: int | None = Field(None, ge=1, le=BIGINT_MAX)
     request_id: UUID | None = None
     label: str | None = Field(None, description="predicted label")
     status: Status | None = None
     lane: Lane | None = None
+
+    def columns(self) -> dict[str, str | int | None]:
+        """Return what each column is to be; None is anything."""
+        return {
+            "id": self.id,
+            "request_id": str(self.request_id) if self.request_id else None,
+            "predicted_label": self.label,
+            "status": self.status,
+            "lane": self.lane,
+        }
+
+
+class ResultsQuery(ResultsFilter):
+    """Which results, and which page of them."""
+
+    limit: int = Field(50, ge=1, le=MAX_LIMIT)
+    cursor: int | None = Field(
+        None, ge=1, le=BIGINT_MAX, description="`next_cursor` of the page before"
+    )
 
 
 class Error(BaseModel):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -184,6 +186,7 @@ def test_the_openapi_document_is_31_and_has_a_page_to_try_it(api_url: str) -> No
         "/uploads/presign",
         "/uploads/complete",
         "/results",
+        "/results.csv",
         "/results/{request_id}",
         "/images/{request_id}",
         "/stats",
@@ -197,3 +200,40 @@ def test_the_openapi_document_is_31_and_has_a_page_to_try_it(api_url: str) -> No
     page = requests.get(f"{api_url}/openapi/swagger", timeout=30)
     assert page.ok
     assert "http://" not in page.text.replace("http://www.w3.org", "")  # nothing from elsewhere
+
+
+def test_the_csv_has_what_the_filters_leave(api_url: str, uploaded: list[dict[str, Any]]) -> None:
+    label = uploaded[0]["predicted_label"]
+    answer = requests.get(f"{api_url}/results.csv", params={"label": label}, timeout=30)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/csv; charset=utf-8")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    found = list(csv.DictReader(io.StringIO(answer.text)))
+    listed = get(f"{api_url}/results", label=label, limit=1000)["results"]
+    assert [row["request_id"] for row in found] == [row["request_id"] for row in listed]
+    assert {row["predicted_label"] for row in found} == {label}
+    assert float(found[0]["confidence"]) == pytest.approx(listed[0]["confidence"], abs=1e-6)
+    refused = requests.get(f"{api_url}/results.csv", params={"limit": 3}, timeout=30)
+    assert refused.status_code == 422
+
+
+def test_a_name_is_no_formula_in_a_spreadsheet(api_url: str, tile: bytes) -> None:
+    files = {"file": ("=HYPERLINK(1).jpg", tile)}
+    told = requests.post(f"{api_url}/upload?wait=30", files=files, timeout=60).json()
+    answer = requests.get(
+        f"{api_url}/results.csv", params={"request_id": told["request_id"]}, timeout=30
+    )
+    [row] = csv.DictReader(io.StringIO(answer.text))
+    assert row["image_name"] == "'=HYPERLINK(1).jpg"
+
+
+def test_what_is_deleted_is_gone_from_everywhere(api_url: str, tile: bytes) -> None:
+    before = get(f"{api_url}/stats")["total"]
+    answer = requests.post(f"{api_url}/upload?wait=30", files={"file": ("a.jpg", tile)}, timeout=60)
+    request_id = answer.json()["request_id"]
+    url = f"{api_url}/results/{request_id}"
+    assert requests.delete(url, timeout=30).status_code == 204
+    for gone in (url, f"{api_url}/images/{request_id}"):
+        assert requests.get(gone, timeout=30).status_code == 404
+    assert get(f"{api_url}/stats")["total"] == before
+    again = requests.delete(url, timeout=30)
+    assert (again.status_code, again.json()["code"]) == (404, "not_found")
