@@ -65,9 +65,10 @@ def results_csv(query: ResultsFilter) -> Response:
     at_hand = services()
     _known(query, at_hand)
     most = MAX_CSV_ROWS if at_hand.settings.lane == "serverless" else None
+    lines = _csv_lines(at_hand, query, most)
+    first = next(lines)  # a database that is away is a 503, and not half a file
     response = Response(
-        stream_with_context(_csv_lines(at_hand, query, most)),
-        content_type="text/csv; charset=utf-8",
+        stream_with_context(chain([first], lines)), content_type="text/csv; charset=utf-8"
     )
     response.headers["Content-Disposition"] = 'attachment; filename="skylane-results.csv"'
     return response
