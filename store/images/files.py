@@ -62,7 +62,10 @@ class FileImages:
         return [get_or_error(self, reference) for reference in references]
 
     def delete(self, reference: Reference) -> None:
-        self._path(reference.key).unlink(missing_ok=True)
+        try:
+            self._path(reference.key).unlink(missing_ok=True)
+        except OSError as error:
+            raise ImageStoreError(f"image store: {error}") from error
 
     def delete_many(self, references: Sequence[Reference]) -> None:
         delete_all(self, references)

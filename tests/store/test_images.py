@@ -132,3 +132,11 @@ def test_a_store_that_accepts_and_says_nothing_is_given_up_before_the_work_is_st
         with pytest.raises(ImageStoreError):
             store.get(Reference("some/key"))
         assert time.monotonic() - began < Settings().stale_after_s
+
+
+def test_a_file_that_cannot_be_deleted_is_the_stores_trouble(tmp_path: Path) -> None:
+    images = FileImages(tmp_path)
+    (tmp_path / "a").mkdir()  # not even root unlinks a folder
+    with pytest.raises(ImageStoreError):
+        images.delete(Reference("a"))
+    images.delete_many([Reference("a")])  # which is told in the log, and no more
