@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1)
     max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1)  # of a whole request, so of a batch
     max_batch_files: int = Field(default=1000, ge=1)
+    # The other lane's API, which the page shows beside this one.
+    peer_api_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
 
     # The worker.
     worker_threads: int = Field(default=64, ge=1)  # messages in hand at once, most of them waiting

@@ -12,10 +12,10 @@ from settings import Settings, settings
 
 def create_app(chosen: Settings | None = None) -> OpenAPI:
     """Make the app. Opens no connection: a server may fork after this."""
-    from api import access, errors, health, images, presign, results, stats, uploads
+    from api import about, access, errors, health, images, presign, results, stats, uploads
     from api.intake import Intake
     from api.services import Services, SystemLoad
-    from model.artefact import labels_of
+    from model.artefact import labels_of, version_of
     from store.database import Database
     from store.images import open_images
     from store.notifications import Finished
@@ -33,8 +33,8 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     app = OpenAPI(
         __name__,
         info=Info(
-            title="Skylane",
-            version="0.1.0",
+            title=about.NAME,
+            version=about.VERSION,
             description="Classify images by Celery workers or by AWS Lambda, with one API.",
         ),
         validation_error_callback=errors.invalid_parameters,
@@ -50,6 +50,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         chosen.image_store_url, chosen.s3_endpoint_url, chosen.max_image_bytes
     )
     predictions = Predictions(database)
+    artefact = artefact_path(chosen)
     app.extensions["skylane"] = Services(
         settings=chosen,
         database=database,
@@ -65,7 +66,8 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
             lane=chosen.lane,
             max_waiting=max(1, chosen.api_threads * 3 // 4),
         ),
-        labels=labels_of(artefact_path(chosen)),
+        labels=labels_of(artefact),
+        model_version=version_of(artefact),
         queue_depth=broker.queue_depth if broker else None,
         load=SystemLoad(),
     )
@@ -80,8 +82,9 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         from api import metrics
 
         metrics.register(app)
+        about.register(app)  # beside a page, which this lane serves itself
     errors.register(app)
-    for part in (uploads, presign, results, images, stats, health):
+    for part in (uploads, presign, results, images, stats, about, health):
         app.register_api(part.blueprint)
 
     @app.after_request

@@ -199,6 +199,22 @@ class StatsOut(BaseModel):
     system_resources: Resources
 
 
+class AboutOut(BaseModel):
+    """What an API is, takes and knows. It stays the same while the API runs."""
+
+    name: str
+    version: str
+    lane: Lane
+    labels: list[str] = Field(description="the model's classes, in the order of its outputs")
+    accepted_media_types: list[str]
+    max_image_bytes: int
+    max_body_bytes: int = Field(description="of a whole request, so of a batch")
+    max_batch_files: int
+    model_version: str | None = Field(description="as rows have it; null for a checkpoint")
+    events: bool = Field(description="whether GET /events tells of changes")
+    presigned_uploads: bool = Field(description="whether images can be sent straight to S3")
+
+
 class Component(BaseModel):
     """One thing that serving depends on."""
 

@@ -23,7 +23,7 @@ BYTES_PER_MB = 1e6
 
 @dataclass(frozen=True)
 class Services:
-    """The stores, the way in, and what the API knows of the model: its labels."""
+    """The stores, the way in, and what the API knows of the model."""
 
     settings: Settings
     database: Database
@@ -33,6 +33,7 @@ class Services:
     workers: Workers
     intake: Intake
     labels: list[str]
+    model_version: str | None  # None of a checkpoint, whose digest is only known by reading it
     queue_depth: Callable[[], int] | None  # None in a lane without a broker
     load: SystemLoad
 

@@ -116,3 +116,12 @@ def labels_of(path: Path) -> list[str]:
         return list(json.loads(header["__metadata__"]["skylane"])["labels"])
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
         raise ArtefactError(f"{path} is no checkpoint that names its labels: {error}") from error
+
+
+def version_of(path: Path) -> str | None:
+    """Return the version that rows will have; None of a checkpoint, which is read for it.
+
+    Raises:
+        ArtefactError: it is no artefact.
+    """
+    return None if path.suffix == ".safetensors" else Artefact.open(path).version

@@ -178,6 +178,7 @@ def test_the_openapi_document_is_31_and_has_a_page_to_try_it(api_url: str) -> No
     document = get(f"{api_url}/openapi/openapi.json")
     assert document["openapi"].startswith("3.1")
     paths = {
+        "/about",
         "/health",
         "/ready",
         "/upload",
