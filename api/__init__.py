@@ -18,6 +18,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     from model.artefact import labels_of, version_of
     from store.database import Database
     from store.images import open_images
+    from store.listing import Listing
     from store.notifications import Finished
     from store.predictions import Predictions
     from store.statistics import Statistics
@@ -56,6 +57,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         database=database,
         images=image_store,
         predictions=predictions,
+        listing=Listing(database),
         statistics=Statistics(database),
         workers=Workers(database),
         intake=Intake(

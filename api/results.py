@@ -1,4 +1,4 @@
-"""GET /results and /results/<request_id>: predictions, newest first or by id."""
+"""GET /results, /results.csv and /results/<request_id>: predictions by pages, all, or by id."""
 
 from __future__ import annotations
 
@@ -13,16 +13,8 @@ from flask import Response, jsonify, stream_with_context
 from flask_openapi3 import APIBlueprint, Tag
 
 from api.errors import Problem
-from api.schemas import (
-    MAX_LIMIT,
-    Prediction,
-    ProblemDocument,
-    RequestPath,
-    ResultsFilter,
-    ResultsOut,
-    ResultsQuery,
-    prediction_out,
-)
+from api.filters import MAX_LIMIT, ResultsFilter, ResultsQuery
+from api.schemas import Prediction, ProblemDocument, RequestPath, ResultsOut, prediction_out
 from api.services import Services, services
 from store.references import Reference
 
@@ -41,17 +33,17 @@ MAX_CSV_ROWS = 10_000  # in the cloud, where an answer may have 6 MB
 
 @blueprint.get("/results", responses={200: ResultsOut, 422: ProblemDocument})
 def results(query: ResultsQuery) -> Response:
-    """List predictions, newest first, a page at a time."""
+    """List predictions a page at a time, newest first if nothing else is said."""
     started = time.perf_counter()
     at_hand = services()
     _known(query, at_hand)
-    rows = at_hand.predictions.list(
-        limit=query.limit, before_id=query.cursor, filters=query.columns()
+    page = at_hand.listing.page(
+        query.filters(), limit=query.limit, sort=query.sort, after=query.after()
     )
     return jsonify(
-        count=len(rows),
-        results=[prediction_out(row, at_hand.images.bucket) for row in rows],
-        next_cursor=rows[-1]["id"] if len(rows) == query.limit else None,
+        count=len(page.rows),
+        results=[prediction_out(row, at_hand.images.bucket) for row in page.rows],
+        next_cursor=page.next and str(page.next),
         latency_ms=round((time.perf_counter() - started) * 1000, 3),
     )
 
@@ -101,36 +93,36 @@ def delete(path: RequestPath) -> Response:
 
 
 def _known(query: ResultsFilter, at_hand: Services) -> None:
-    if query.label is not None and query.label not in at_hand.labels:
-        raise Problem(
-            422,
-            "unknown_label",
-            f"label {query.label[:80]!r} is not a class of the model.",
-            accepted_labels=at_hand.labels,
-        )
+    for name, label in (("label", query.label), ("true_label", query.true_label)):
+        if label is not None and label not in at_hand.labels:
+            raise Problem(
+                422,
+                "unknown_label",
+                f"{name} {label[:80]!r} is not a class of the model.",
+                accepted_labels=at_hand.labels,
+            )
 
 
 def _csv_lines(at_hand: Services, query: ResultsFilter, most: int | None) -> Iterator[str]:
     """Yield the header and a page of rows at a time, so that memory holds no more than that."""
-    page = io.StringIO()
-    writer = csv.DictWriter(page, CSV_FIELDS, extrasaction="ignore", lineterminator="\r\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, CSV_FIELDS, extrasaction="ignore", lineterminator="\r\n")
     writer.writeheader()
-    before_id, left = None, most
+    filters, after, left = query.filters(), None, most
     while left is None or left > 0:
-        rows = at_hand.predictions.list(
-            limit=min(MAX_LIMIT, left or MAX_LIMIT), before_id=before_id, filters=query.columns()
-        )
-        for row in rows:
+        page = at_hand.listing.page(filters, limit=min(MAX_LIMIT, left or MAX_LIMIT), after=after)
+        for row in page.rows:
             told = prediction_out(row, at_hand.images.bucket)
             told["error_code"] = row["error_code"]
             writer.writerow({name: _harmless(told[name]) for name in CSV_FIELDS})
-        yield page.getvalue()
-        page.seek(0)
-        page.truncate()
-        if len(rows) < MAX_LIMIT:
+        if lines := text.getvalue():  # a page without rows is not the end, and an empty chunk is
+            yield lines
+        text.seek(0)
+        text.truncate()
+        if page.next is None:
             return
-        before_id = rows[-1]["id"]
-        left = None if left is None else left - len(rows)
+        after = page.next
+        left = None if left is None else left - len(page.rows)
 
 
 def _harmless(value: Any) -> Any:

@@ -11,9 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 Status = Literal["pending", "running", "done", "failed"]
 Lane = Literal["on-prem", "serverless"]
 
-BIGINT_MAX = 2**63 - 1  # of PostgreSQL, whose ids these are
-MAX_LIMIT = 1000
-
 
 class Strict(BaseModel):
     """Parameters that nobody has heard of are mistakes, not decoration."""
@@ -25,35 +22,6 @@ class RequestPath(Strict):
     """The id that an upload was answered with."""
 
     request_id: UUID
-
-
-class ResultsFilter(Strict):
-    """Which results."""
-
-    id: int | None = Field(None, ge=1, le=BIGINT_MAX)
-    request_id: UUID | None = None
-    label: str | None = Field(None, description="predicted label")
-    status: Status | None = None
-    lane: Lane | None = None
-
-    def columns(self) -> dict[str, str | int | None]:
-        """Return what each column is to be; None is anything."""
-        return {
-            "id": self.id,
-            "request_id": str(self.request_id) if self.request_id else None,
-            "predicted_label": self.label,
-            "status": self.status,
-            "lane": self.lane,
-        }
-
-
-class ResultsQuery(ResultsFilter):
-    """Which results, and which page of them."""
-
-    limit: int = Field(50, ge=1, le=MAX_LIMIT)
-    cursor: int | None = Field(
-        None, ge=1, le=BIGINT_MAX, description="`next_cursor` of the page before"
-    )
 
 
 class Error(BaseModel):
@@ -174,11 +142,15 @@ class BatchOut(BaseModel):
 
 
 class ResultsOut(BaseModel):
-    """A page of results, newest first."""
+    """A page of results.
+
+    A page may hold fewer than `limit`, even none, and have a `next_cursor`: it looks through so
+    many rows at most for what no index has (`search`, `true_label`, `correct`, a second filter).
+    """
 
     count: int
     results: list[Prediction]
-    next_cursor: int | None
+    next_cursor: str | None = Field(description="for the next page; null at the end")
     latency_ms: float = Field(description="of this query")
 
 

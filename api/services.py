@@ -14,6 +14,7 @@ from api.intake import Intake
 from settings import Settings
 from store.database import Database
 from store.images import ImageStore
+from store.listing import Listing
 from store.predictions import Predictions
 from store.statistics import Statistics
 from store.workers import Workers
@@ -29,6 +30,7 @@ class Services:
     database: Database
     images: ImageStore
     predictions: Predictions
+    listing: Listing
     statistics: Statistics
     workers: Workers
     intake: Intake

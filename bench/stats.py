@@ -76,6 +76,10 @@ def main() -> None:
             "/results?limit=50",
             "/results?limit=50&label=Forest&status=done",
             f"/results?limit=50&cursor={rows // 2 + 1}",
+            "/results?limit=50&sort=confidence",
+            "/results?limit=50&sort=confidence&label=Forest",
+            "/results?limit=50&correct=false",
+            "/results?limit=50&search=le_77.jpg",  # one row, which a page of 50,000 may not have
         ):
             took_ms = []
             for _ in range(ASKED):

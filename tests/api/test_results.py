@@ -66,7 +66,8 @@ def test_the_rows_of_a_batch_are_in_the_order_it_was_sent_in(
 
 
 def test_the_last_page_says_that_it_is(api_url: str, uploaded: list[dict[str, Any]]) -> None:
-    page = get(f"{api_url}/results", cursor=uploaded[9]["id"], limit=1000)
+    cursor = get(f"{api_url}/results", id=uploaded[9]["id"], limit=1)["next_cursor"]
+    page = get(f"{api_url}/results", cursor=cursor, limit=1000)
     assert page["next_cursor"] is None
     assert {row["id"] for row in uploaded[:9]} <= {row["id"] for row in page["results"]}
 
@@ -83,6 +84,49 @@ def test_each_filter_filters(api_url: str, uploaded: list[dict[str, Any]]) -> No
         assert uploaded[0]["id"] in {row["id"] for row in found}
         assert {row[field] for row in found} == {value}
     assert get(f"{api_url}/results", lane="serverless")["count"] == 0
+
+
+def test_a_page_asks_for_many_at_once_by_their_ids(
+    api_url: str, uploaded: list[dict[str, Any]]
+) -> None:
+    wanted = [row["request_id"] for row in uploaded[3:40:4]]
+    found = get(f"{api_url}/results", request_id=wanted)["results"]
+    assert [row["request_id"] for row in found] == wanted[::-1]
+
+
+def test_the_least_sure_and_the_mistaken_can_be_looked_for(
+    api_url: str, uploaded: list[dict[str, Any]]
+) -> None:
+    some: dict[str, Any] = {"request_id": [row["request_id"] for row in uploaded]}
+    found: list[dict[str, Any]] = []
+    cursor = None
+    while not found or cursor:
+        page = get(f"{api_url}/results", **some, sort="confidence", limit=20, cursor=cursor)
+        found += page["results"]
+        cursor = page["next_cursor"]
+    assert len(found) == len(uploaded)
+    assert found == sorted(found, key=lambda row: row["confidence"])
+    for correct in (True, False):
+        rows = get(f"{api_url}/results", **some, correct=correct, true_label="Forest")["results"]
+        fits = [
+            row["request_id"]
+            for row in reversed(uploaded)
+            if row["true_label"] == "Forest"
+            and (row["predicted_label"] == row["true_label"]) is correct
+        ]
+        assert [row["request_id"] for row in rows] == fits
+
+
+def test_an_image_is_found_by_a_part_of_its_name(
+    api_url: str, uploaded: list[dict[str, Any]]
+) -> None:
+    name = uploaded[7]["image_name"]
+    for path in ("results", "results.csv"):
+        answer = requests.get(
+            f"{api_url}/{path}", params={"search": name[2:-1].upper()}, timeout=30
+        )
+        assert name in answer.text
+        assert uploaded[20]["image_name"] not in answer.text
 
 
 @pytest.mark.parametrize("name", ["id", "request_id"])
@@ -114,6 +158,16 @@ def test_an_id_that_nobody_has_is_not_found(api_url: str) -> None:
         {"limit": "many"},
         {"cursor": "0"},
         {"cursor": str(2**63)},
+        {"cursor": "0.5:7"},
+        {"cursor": "7", "sort": "confidence"},
+        {"cursor": "nan:7", "sort": "-confidence"},
+        {"sort": "name"},
+        {"true_label": "Atlantis"},
+        {"correct": "perhaps"},
+        {"search": ""},
+        {"search": "x" * 101},
+        {"search": "\0"},
+        {"request_id": [str(uuid4()) for _ in range(101)]},
         {"id": "x"},
         {"request_id": "not-a-uuid"},
         {"status": "cancelled"},
@@ -121,9 +175,9 @@ def test_an_id_that_nobody_has_is_not_found(api_url: str) -> None:
         {"label": "Atlantis"},
         {"colour": "green"},
     ],
-    ids=str,
+    ids=lambda parameters: str(parameters)[:40],
 )
-def test_an_absurd_query_is_refused_by_name(api_url: str, parameters: dict[str, str]) -> None:
+def test_an_absurd_query_is_refused_by_name(api_url: str, parameters: dict[str, Any]) -> None:
     answer = requests.get(f"{api_url}/results", params=parameters, timeout=30)
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"

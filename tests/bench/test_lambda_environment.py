@@ -50,7 +50,7 @@ def test_a_handler_answers_event_after_event_in_one_process(
             assert answer.duration_ms > 0
         raised = environment.invoke({"Records": "none"})
         assert (raised.error, raised.payload["errorType"]) == (True, "EventError")
-    found = predictions.list(limit=9)
+    found = predictions.newest(9)
     assert [row["status"] for row in found] == ["done"] * 3
     assert len({row["worker"] for row in found}) == 1
     assert [row["cold_start"] for row in found] == [False, False, True]  # newest first
@@ -62,12 +62,12 @@ def test_an_upload_goes_through_the_api_function_to_the_infer_function(
     with LambdaEnvironment("lambda_adapters.api.handler", env, tmp_path / "api.log") as api:
         answer = api.invoke(http("POST", "/upload", tile, "image/jpeg"))
     assert answer.payload["statusCode"] == 202
-    [row] = predictions.list(limit=9)
+    [row] = predictions.newest(9)
     assert row["status"] == "pending"
     reference = Reference(row["storage_key"], row["storage_version"])
     with LambdaEnvironment("lambda_adapters.infer.handler", env, tmp_path / "log") as environment:
         environment.invoke(of_s3([reference]))
-    [row] = predictions.list(limit=9)
+    [row] = predictions.newest(9)
     assert (row["status"], row["predicted_label"], row["sha256"] is None) == (
         "done",
         "Forest",

@@ -65,11 +65,11 @@ def test_an_upload_goes_from_function_to_function(
     with started("lambda_adapters.api.handler") as api:
         answer = api.invoke(http("POST", "/upload", tile, "image/jpeg"))
     assert answer.payload["statusCode"] == 202, answer.payload
-    [row] = predictions.list(limit=9)
+    [row] = predictions.newest(9)
     reference = Reference(row["storage_key"], row["storage_version"])
     with started("lambda_adapters.infer.handler") as infer:
         assert infer.invoke(of_s3([reference])).payload == {"objects": 1}
-    [row] = predictions.list(limit=9)
+    [row] = predictions.newest(9)
     assert (row["status"], row["predicted_label"]) == ("done", "Forest")
 
 
@@ -82,7 +82,7 @@ def test_the_sweep_finds_what_was_left(
     predictions._database.query("UPDATE predictions SET enqueued_at = now() - interval '1 hour'")
     with started("lambda_adapters.sweep.handler") as sweep:
         assert sweep.invoke({}).payload == {"touched": 1}
-    [row] = predictions.list(limit=9)
+    [row] = predictions.newest(9)
     assert row["status"] == "done"
 
 

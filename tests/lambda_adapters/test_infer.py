@@ -95,7 +95,7 @@ def test_two_versions_of_an_object_are_two_pieces_of_work(
     key = f"images/2026/11/20/{uuid4()}"
     for path in (tiles[0], tiles[9]):
         infer.handler(of_s3([put(path.read_bytes(), key)]), None)
-    found = at_hand.predictions.list(limit=9)
+    found = at_hand.predictions.newest(9)
     assert [row["status"] for row in found] == ["done", "done"]
     assert len({row["request_id"] for row in found}) == 2
 
@@ -106,7 +106,7 @@ def test_an_object_that_was_overwritten_is_not_taken_for_what_it_was(
     key = f"images/2026/11/20/{uuid4()}"
     first, second = [put(path.read_bytes(), key) for path in (tiles[0], tiles[9])]
     assert failed(infer.handler(of_sqs([of_s3([first]), of_s3([second])]), None)) == []
-    found = {row["storage_version"]: row for row in at_hand.predictions.list(limit=9)}
+    found = {row["storage_version"]: row for row in at_hand.predictions.newest(9)}
     assert found[first.version]["error_code"] == "image_missing"
     assert found[second.version]["status"] == "done"
 
@@ -143,7 +143,7 @@ def test_an_event_and_the_api_meet_in_one_row_whichever_comes_first(
     ]
     for step in steps if event_first else steps[::-1]:
         step()
-    [row] = at_hand.predictions.list(limit=9)
+    [row] = at_hand.predictions.newest(9)
     assert (row["request_id"], row["status"]) == (str(request_id), "done")
     assert (row["image_name"], row["true_label"]) == ("forest.jpg", "Forest")
     assert row["sha256"] == "ab" * 32

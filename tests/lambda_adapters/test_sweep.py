@@ -38,7 +38,7 @@ def grown_old(at_hand: Environment) -> None:
 
 
 def statuses(at_hand: Environment) -> dict[str, tuple[str, str | None]]:
-    rows = at_hand.predictions.list(limit=100)
+    rows = at_hand.predictions.newest(100)
     return {row["storage_key"]: (row["status"], row["error_code"]) for row in rows}
 
 

@@ -14,7 +14,7 @@ from store.references import Reference
 
 
 def rows(at_hand: Environment) -> dict[str, dict[str, Any]]:
-    return {row["storage_key"]: row for row in at_hand.predictions.list(limit=100)}
+    return {row["storage_key"]: row for row in at_hand.predictions.newest(100)}
 
 
 def failed(answer: dict[str, Any]) -> list[str]:

@@ -34,8 +34,8 @@ def done(reference: Reference, label: str = "Forest") -> Outcome:
     )
 
 
-def only(predictions: Predictions, **filters: Any) -> dict[str, Any]:
-    [row] = predictions.list(limit=2, filters=filters)
+def only(predictions: Predictions) -> dict[str, Any]:
+    [row] = predictions.newest(2)
     return row
 
 
@@ -191,8 +191,9 @@ def test_an_image_whose_workers_die_is_given_up_with_a_reason(
         swept = predictions.sweep(STALE_S, ATTEMPTS)
         assert swept.suspects == ([reference] if attempt < ATTEMPTS else [])
     assert swept.given_up == 1
-    row = only(predictions, status="failed")
-    assert (row["error_code"], row["attempts"]) == ("worker_died", ATTEMPTS)
+    row = only(predictions)
+    assert (row["status"], row["error_code"]) == ("failed", "worker_died")
+    assert row["attempts"] == ATTEMPTS
     assert list(predictions.claim([reference], "w", STALE_S)) == []
 
 
@@ -233,23 +234,10 @@ def test_an_object_is_accepted_once(accept: Accept) -> None:
         accept(key="same/key")
 
 
-def test_pages_follow_each_other_without_gap_or_overlap(
-    predictions: Predictions, accept: Accept
-) -> None:
-    accept(25)
-    seen: list[int] = []
-    cursor = None
-    while page := predictions.list(limit=10, before_id=cursor):
-        seen += [row["id"] for row in page]
-        cursor = seen[-1]
-    assert seen == sorted(seen, reverse=True)
-    assert len(set(seen)) == 25
-
-
 def test_a_database_that_is_away_is_a_store_error() -> None:
     nowhere = Predictions(Database("postgresql://127.0.0.1:1/none"))
     with pytest.raises(StoreError):
-        nowhere.list(limit=1)
+        nowhere.newest(1)
 
 
 def test_a_connection_that_the_server_ended_costs_no_statement(database: Database) -> None:

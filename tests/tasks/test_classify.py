@@ -46,7 +46,7 @@ def store(bench: Workbench, accept: Accept) -> Callable[[bytes], Reference]:
 
 
 def rows(predictions: Predictions) -> dict[str, dict[str, Any]]:
-    return {row["storage_key"]: row for row in predictions.list(limit=100)}
+    return {row["storage_key"]: row for row in predictions.newest(100)}
 
 
 def test_serving_sees_the_very_pixels_of_evaluation(
@@ -109,7 +109,7 @@ def test_a_row_says_where_the_time_went_and_under_which_circumstances(
 ) -> None:
     classify([store(tile)], bench)
     classify([store(tile), store(tile)], bench)
-    [third, second, first] = predictions.list(limit=9)
+    [third, second, first] = predictions.newest(9)
     stages = ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms")
     assert all(third[stage] > 0 for stage in stages)
     assert sum(float(third[stage]) for stage in stages) <= float(third["latency_ms"]) + 0.1

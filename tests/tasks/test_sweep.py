@@ -43,7 +43,7 @@ def test_what_is_given_up_is_not_enqueued(predictions: Predictions, accept: Acce
     queue = Queue()
     assert sweep(predictions, queue, stale_after_s=0, max_attempts=1).touched == 2
     assert queue.alone == queue.together == []
-    assert {row["error_code"] for row in predictions.list(limit=9)} == {"worker_died"}
+    assert {row["error_code"] for row in predictions.newest(9)} == {"worker_died"}
 
 
 def test_a_broker_that_is_away_costs_no_row(predictions: Predictions, accept: Accept) -> None:
