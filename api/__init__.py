@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import BoundedSemaphore
 from types import ModuleType
 
 from flask_openapi3 import Info, OpenAPI
@@ -12,7 +13,7 @@ from settings import Settings, settings
 
 def create_app(chosen: Settings | None = None) -> OpenAPI:
     """Make the app. Opens no connection: a server may fork after this."""
-    from api import about, access, errors, health, images, presign, results, stats, uploads
+    from api import about, access, errors, events, health, images, presign, results, stats, uploads
     from api.intake import Intake
     from api.services import Services, SystemLoad
     from model.artefact import labels_of, version_of
@@ -51,6 +52,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         chosen.image_store_url, chosen.s3_endpoint_url, chosen.max_image_bytes
     )
     predictions = Predictions(database)
+    finished = Finished(chosen.database_url, predictions.get)
     artefact = artefact_path(chosen)
     app.extensions["skylane"] = Services(
         settings=chosen,
@@ -60,10 +62,11 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         listing=Listing(database),
         statistics=Statistics(database),
         workers=Workers(database),
+        finished=finished,
         intake=Intake(
             image_store,
             predictions,
-            Finished(chosen.database_url, predictions.get),
+            finished,
             broker.enqueue if broker else None,
             lane=chosen.lane,
             max_waiting=max(1, chosen.api_threads * 3 // 4),
@@ -72,6 +75,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         model_version=version_of(artefact),
         queue_depth=broker.queue_depth if broker else None,
         load=SystemLoad(),
+        streams=BoundedSemaphore(max(1, chosen.api_threads // 8)),
     )
     if tracing.configure(chosen, "api"):
         from opentelemetry.instrumentation.flask import FlaskInstrumentor
@@ -86,7 +90,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         metrics.register(app)
         about.register(app)  # beside a page, which this lane serves itself
     errors.register(app)
-    for part in (uploads, presign, results, images, stats, about, health):
+    for part in (uploads, presign, results, events, images, stats, about, health):
         app.register_api(part.blueprint)
 
     @app.after_request

@@ -13,6 +13,12 @@ MAX_LIMIT = 1000
 MAX_IDS = 100
 
 
+class EventsQuery(Strict):
+    """Which predictions to follow."""
+
+    request_id: list[UUID] = Field(min_length=1, max_length=MAX_IDS)
+
+
 class ResultsFilter(Strict):
     """Which results."""
 

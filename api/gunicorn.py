@@ -32,6 +32,13 @@ def on_starting(_: Any) -> None:
     os.environ[FOLDER] = tempfile.mkdtemp(prefix="skylane-metrics-")
 
 
+def post_worker_init(worker: Any) -> None:
+    """Let streams of events see that their process is to end, or they would hold it up."""
+    from api import events
+
+    events.stopping = lambda: not worker.alive
+
+
 def child_exit(_: Any, worker: Any) -> None:
     """Forget what a process that ended said of its present; what it counted stays."""
     from prometheus_client import multiprocess

@@ -15,6 +15,7 @@ from settings import Settings
 from store.database import Database
 from store.images import ImageStore
 from store.listing import Listing
+from store.notifications import Finished
 from store.predictions import Predictions
 from store.statistics import Statistics
 from store.workers import Workers
@@ -33,11 +34,13 @@ class Services:
     listing: Listing
     statistics: Statistics
     workers: Workers
+    finished: Finished
     intake: Intake
     labels: list[str]
     model_version: str | None  # None of a checkpoint, whose digest is only known by reading it
     queue_depth: Callable[[], int] | None  # None in a lane without a broker
     load: SystemLoad
+    streams: threading.BoundedSemaphore  # places for streams of events, a thread each
 
 
 class SystemLoad:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import select
 import threading
 import time
@@ -42,6 +43,27 @@ class Waiter:
         return self.rows
 
 
+class Follower:
+    """Hands on the rows of some predictions one after the other, as they are finished."""
+
+    def __init__(self) -> None:
+        self._rows: queue.SimpleQueue[Row] = queue.SimpleQueue()
+
+    def finished(self, row: Row) -> None:
+        """Take a finished row."""
+        self._rows.put(row)
+
+    def news(self, timeout_s: float) -> list[Row]:
+        """Return the rows that came since, waiting up to ``timeout_s`` for the first of them."""
+        rows: list[Row] = []
+        try:
+            rows.append(self._rows.get(timeout=max(0.0, timeout_s)))
+            while True:
+                rows.append(self._rows.get_nowait())
+        except queue.Empty:
+            return rows
+
+
 class Finished:
     """One listening connection a process, shared by everyone who waits there.
 
@@ -53,7 +75,8 @@ class Finished:
         """``get`` reads rows by request id: once for all who wait, not once for each."""
         self._url = database_url
         self._get = get
-        self._waiters: dict[str, Waiter] = {}
+        # Several may wait for the same prediction: an upload, and who follows it in a stream.
+        self._waiters: dict[str, list[Waiter | Follower]] = {}
         self._lock = threading.Lock()
         self._listening = threading.Event()
         self._thread: threading.Thread | None = None
@@ -61,25 +84,36 @@ class Finished:
     @contextmanager
     def watch(self, request_ids: Sequence[str]) -> Iterator[Waiter]:
         """Watch for predictions from now on. Enter this before they are enqueued."""
-        self._start()
-        waiter = Waiter(request_ids)
-        with self._lock:
-            self._waiters.update(dict.fromkeys(request_ids, waiter))
-        try:
+        with self._told(request_ids, waiter := Waiter(request_ids)):
             yield waiter
-        finally:
-            with self._lock:
-                for request_id in request_ids:
-                    self._waiters.pop(request_id, None)
 
-    def _start(self) -> None:
-        # Not in __init__: a server forks its workers after the app is made, and a thread
-        # does not survive a fork.
+    @contextmanager
+    def follow(self, request_ids: Iterable[str]) -> Iterator[Follower]:
+        """Follow predictions from now on. What was finished before is not told."""
+        with self._told(tuple(request_ids), follower := Follower()):
+            yield follower
+
+    @contextmanager
+    def _told(self, request_ids: Sequence[str], waiter: Waiter | Follower) -> Iterator[None]:
         with self._lock:
+            for request_id in request_ids:
+                self._waiters.setdefault(request_id, []).append(waiter)
+            # Not in __init__: a server forks its workers after the app is made, and a thread
+            # does not survive a fork.
             if self._thread is None:
                 self._thread = threading.Thread(target=self._listen, name="finished", daemon=True)
                 self._thread.start()
-        self._listening.wait(timeout=1)
+        try:
+            self._listening.wait(timeout=1)
+            yield
+        finally:
+            with self._lock:
+                for request_id in request_ids:
+                    others = [one for one in self._waiters[request_id] if one is not waiter]
+                    if others:
+                        self._waiters[request_id] = others
+                    else:
+                        del self._waiters[request_id]
 
     def _listen(self) -> None:
         while True:
@@ -101,6 +135,11 @@ class Finished:
                 finally:
                     connection.close()
             except Exception as error:  # whatever it is, those who wait need a listener again
+                with self._lock:
+                    if not self._waiters:  # who comes next starts another
+                        self._thread = None
+                        self._listening.clear()
+                        return
                 log.warning("listening for finished predictions: %s; connecting again", error)
                 time.sleep(RECONNECT_AFTER_S)
 
@@ -112,6 +151,6 @@ class Finished:
         rows = self._get(waited_for)
         with self._lock:
             for row in rows:
-                waiter = self._waiters.get(row["request_id"])
-                if waiter and row["status"] in ("done", "failed"):
-                    waiter.finished(row)
+                if row["status"] in ("done", "failed"):
+                    for waiter in self._waiters.get(row["request_id"], ()):
+                        waiter.finished(row)

@@ -8,7 +8,7 @@ pending ── claim ──> running ── finish ──> done | failed
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from store.database import Database
@@ -196,6 +196,14 @@ class Predictions:
             "SELECT * FROM prediction_results WHERE request_id = ANY (%s::uuid[])",
             (list(request_ids),),
         )
+
+    def states(self, request_ids: Iterable[str]) -> dict[str, str]:
+        """Return the status of each row with one of these request ids."""
+        rows = self._database.query(
+            "SELECT request_id, status FROM predictions WHERE request_id = ANY (%s::uuid[])",
+            (list(request_ids),),
+        )
+        return {row["request_id"]: row["status"] for row in rows}
 
     def delete(self, request_id: str) -> None:
         """Delete a row. Whoever works on its image finds nothing to finish."""

@@ -233,6 +233,7 @@ def test_the_openapi_document_is_31_and_has_a_page_to_try_it(api_url: str) -> No
     assert document["openapi"].startswith("3.1")
     paths = {
         "/about",
+        "/events",
         "/health",
         "/ready",
         "/upload",
