@@ -22,6 +22,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     from store.listing import Listing
     from store.notifications import Finished
     from store.predictions import Predictions
+    from store.series import Series
     from store.statistics import Statistics
     from store.workers import Workers
     from tasks.served import artefact_path
@@ -61,6 +62,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         predictions=predictions,
         listing=Listing(database),
         statistics=Statistics(database),
+        series=Series(database),
         workers=Workers(database),
         finished=finished,
         intake=Intake(

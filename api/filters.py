@@ -19,6 +19,12 @@ class EventsQuery(Strict):
     request_id: list[UUID] = Field(min_length=1, max_length=MAX_IDS)
 
 
+class SeriesQuery(Strict):
+    """How far to look back: up to 30 days."""
+
+    minutes: int = Field(60, ge=1, le=30 * 24 * 60)
+
+
 class ResultsFilter(Strict):
     """Which results."""
 

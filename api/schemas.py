@@ -154,6 +154,14 @@ class ResultsOut(BaseModel):
     latency_ms: float = Field(description="of this query")
 
 
+class WorkerOut(BaseModel):
+    """A worker that was heard of lately."""
+
+    name: str
+    model_version: str
+    memory_mb: float
+
+
 class StatsOut(BaseModel):
     """Figures over all predictions."""
 
@@ -167,8 +175,29 @@ class StatsOut(BaseModel):
     )
     accuracy: float | None = Field(description="where the true label is known")
     confusion_matrix: dict[str, dict[str, int]] = Field(description="{true: {predicted: n}}")
+    recent_errors: dict[str, int] = Field(description="by code, of the latest 1,000 failed")
     queue_depth: int | None = Field(description="messages; null where the broker is away")
+    workers: list[WorkerOut] = Field(description="live ones; none in the cloud, where AWS has them")
     system_resources: Resources
+
+
+class Point(BaseModel):
+    """What was finished in one lane from `at` on, for `step_s`."""
+
+    at: datetime
+    lane: Lane
+    done: int
+    failed: int
+    p50_ms: float | None = Field(description="of latency; within 5 %, as the others")
+    p90_ms: float | None
+    p99_ms: float | None
+
+
+class SeriesOut(BaseModel):
+    """Throughput and latency over time. Points in which nothing was finished are left out."""
+
+    step_s: int
+    points: list[Point]
 
 
 class AboutOut(BaseModel):

@@ -17,6 +17,7 @@ from store.images import ImageStore
 from store.listing import Listing
 from store.notifications import Finished
 from store.predictions import Predictions
+from store.series import Series
 from store.statistics import Statistics
 from store.workers import Workers
 
@@ -33,6 +34,7 @@ class Services:
     predictions: Predictions
     listing: Listing
     statistics: Statistics
+    series: Series
     workers: Workers
     finished: Finished
     intake: Intake

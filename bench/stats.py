@@ -48,6 +48,21 @@ FROM generate_series(%(first)s, %(last)s) AS n
 """
 
 
+# As dense as a machine that is busy all the time would leave it: 40 buckets in either lane.
+SERIES = """
+INSERT INTO prediction_series
+SELECT slot_at, step_s, lane, 'done', bucket, 1 + bucket
+FROM (SELECT generate_series(date_bin('1 hour', now() - interval '30 days', 'epoch'),
+             date_bin('1 hour', now() - interval '3 days', 'epoch'), '1 hour') AS slot_at,
+          3600 AS step_s
+      UNION ALL SELECT generate_series(date_bin('1 hour', now() - interval '71 hours', 'epoch'),
+             date_bin('5 min', now() - interval '125 min', 'epoch'), '5 min'), 300
+      UNION ALL SELECT generate_series(date_bin('5 min', now() - interval '120 min', 'epoch'),
+             now(), '10 s'), 10) AS slots,
+    unnest(ARRAY['on-prem', 'serverless']) AS lane, generate_series(20, 59) AS bucket
+"""
+
+
 def main() -> None:
     """Fill a new database and time what is asked of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -64,7 +79,8 @@ def main() -> None:
             last = min(first + CHUNK - 1, rows)
             database.query(INSERT, {"labels": labels, "first": first, "last": last})
         Statistics(database).compact()  # the sweep does this every few seconds
-        database.query("ANALYZE predictions")  # as autovacuum does a minute later
+        database.query(SERIES)
+        database.query("ANALYZE")  # as autovacuum does a minute later
         os.environ |= {
             "DATABASE_URL": database_url,
             "BROKER_URL": broker_url,
@@ -73,6 +89,8 @@ def main() -> None:
         client = create_app().test_client()
         for path in (
             "/stats",
+            "/stats/series?minutes=60",
+            "/stats/series?minutes=43200",
             "/results?limit=50",
             "/results?limit=50&label=Forest&status=done",
             f"/results?limit=50&cursor={rows // 2 + 1}",

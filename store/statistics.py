@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from store.database import Database
+from store.series import Series
 
 STAGES = ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms", "latency_ms")
 RECENT = 1000  # finished predictions that the percentiles look back over
@@ -63,8 +64,21 @@ class Statistics:
             if row[stage]
         }
 
+    def recent_errors(self) -> dict[str, int]:
+        """Return how often each error code occurs in the latest ``RECENT`` failed rows."""
+        rows = self._database.query(
+            """
+            SELECT error_code, count(*) AS rows FROM (
+                SELECT error_code FROM predictions WHERE status = 'failed'
+                ORDER BY id DESC LIMIT %s) AS recent
+            GROUP BY 1 ORDER BY 2 DESC, 1
+            """,
+            (RECENT,),
+        )
+        return {row["error_code"]: row["rows"] for row in rows}
+
     def compact(self) -> None:
-        """Add up the appended differences, so that ``counts`` stays cheap to read."""
+        """Add up the appended differences, so that ``counts`` stays cheap to read; series too."""
         self._database.query(
             """
             WITH taken AS (DELETE FROM prediction_counts RETURNING *)
@@ -73,3 +87,4 @@ class Statistics:
             GROUP BY 1, 2, 3, 4 HAVING sum(rows) <> 0
             """
         )
+        Series(self._database).compact()

@@ -213,6 +213,30 @@ def test_stats_add_up(api_url: str, uploaded: list[dict[str, Any]]) -> None:
     assert stats["system_resources"]["memory_used_mb"] > 0
 
 
+def test_stats_tell_who_works_and_what_went_wrong(api_url: str, tile: bytes) -> None:
+    broken = requests.post(f"{api_url}/upload?wait=30", files={"file": tile[:500]}, timeout=60)
+    stats = get(f"{api_url}/stats")
+    assert stats["recent_errors"][broken.json()["code"]] >= 1
+    [worker] = stats["workers"]
+    assert worker["model_version"] == get(f"{api_url}/about")["model_version"]
+    assert worker["memory_mb"] > 50
+
+
+def test_the_series_tells_what_was_finished_of_late(
+    api_url: str, uploaded: list[dict[str, Any]]
+) -> None:
+    series = get(f"{api_url}/stats/series", minutes=15)
+    assert series["step_s"] == 10
+    assert sum(point["done"] for point in series["points"]) >= len(uploaded)
+    for point in series["points"]:
+        assert point["lane"] == "on-prem"
+        if point["done"]:
+            assert 1 <= point["p50_ms"] <= point["p90_ms"] <= point["p99_ms"]
+    for minutes in (0, 43_201, "x"):
+        refused = requests.get(f"{api_url}/stats/series?minutes={minutes}", timeout=30)
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
+
+
 def test_reading_the_load_never_waits(api_url: str) -> None:
     requests.get(f"{api_url}/stats", timeout=30)
     quickest_s = min(
@@ -246,6 +270,7 @@ def test_the_openapi_document_is_31_and_has_a_page_to_try_it(api_url: str) -> No
         "/results/{request_id}",
         "/images/{request_id}",
         "/stats",
+        "/stats/series",
     }
     assert document["paths"].keys() == paths
     assert document["paths"]["/upload"]["post"]["requestBody"]["content"].keys() == {
