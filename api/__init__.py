@@ -13,7 +13,19 @@ from settings import Settings, settings
 
 def create_app(chosen: Settings | None = None) -> OpenAPI:
     """Make the app. Opens no connection: a server may fork after this."""
-    from api import about, access, errors, events, health, images, presign, results, stats, uploads
+    from api import (
+        about,
+        access,
+        cors,
+        errors,
+        events,
+        health,
+        images,
+        presign,
+        results,
+        stats,
+        uploads,
+    )
     from api.intake import Intake
     from api.services import Services, SystemLoad
     from model.artefact import labels_of, version_of
@@ -90,6 +102,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         from api import metrics
 
         metrics.register(app)
+        cors.register(app, chosen.cors_origins)
         about.register(app)  # beside a page, which this lane serves itself
     errors.register(app)
     for part in (uploads, presign, results, events, images, stats, about, health):
