@@ -63,6 +63,7 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1)
     max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1)  # of a whole request, so of a batch
     max_batch_files: int = Field(default=1000, ge=1)
+    ui: Path = ROOT / "ui" / "dist"  # the page that is served at /, as ui/build makes it
     # Pages from elsewhere that may use this API, by their origins: https://page.example,… or *
     cors_origins: str = Field(
         default="", pattern=r"^(\*|https?://[^/,\s]+(\s*,\s*https?://[^/,\s]+)*)?$"

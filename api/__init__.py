@@ -21,6 +21,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         events,
         health,
         images,
+        page,
         presign,
         results,
         stats,
@@ -114,4 +115,6 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
+    if broker:  # in the cloud a bucket serves it
+        page.register(app, chosen.ui)
     return app
