@@ -229,8 +229,12 @@ def test_an_absurd_list_of_ids_is_refused_by_name(api_url: str, ids: list[str]) 
 
 
 def test_a_hundred_can_be_followed_at_once(api_url: str) -> None:
-    with stream(api_url, *(str(uuid4()) for _ in range(100))) as answer:
-        assert answer.status_code == 200
+    def taken() -> bool:
+        with stream(api_url, *(str(uuid4()) for _ in range(100))) as answer:
+            assert answer.status_code in (200, 503)  # as long as others' places are not free again
+            return answer.status_code == 200
+
+    until(taken, limit_s=10)
 
 
 def test_an_open_stream_does_not_hold_up_the_end(tmp_path: Path) -> None:
