@@ -1,0 +1,131 @@
+import { useQuery } from "@tanstack/react-query";
+import { SettingsIcon } from "lucide-react";
+import { Suspense, useState } from "react";
+import { NavLink, Outlet, useSearchParams } from "react-router";
+import { Toaster } from "sonner";
+
+import { useApi, useApis } from "@/api/context";
+import { ApiProblem } from "@/api/problems";
+import { aboutQuery } from "@/api/queries";
+import { useTheme } from "@/lib/theme";
+import { cn } from "@/lib/utils";
+import { KeyDialog } from "./key-dialog";
+import { SettingsDialog } from "./settings-dialog";
+import { ThemeButton } from "./theme-button";
+import { Button } from "./ui/button";
+import { Select } from "./ui/input";
+import { Skeleton } from "./ui/skeleton";
+
+const PAGES = [
+  ["/", "Classify"],
+  ["/results", "Results"],
+  ["/dashboard", "Dashboard"],
+  ["/compare", "Compare"],
+] as const;
+
+/** What is around every page: the way to the others, which API, its state, the theme. */
+export function Layout() {
+  const [settings, setSettings] = useState(false);
+  return (
+    <div className="flex min-h-dvh flex-col">
+      <a
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault(); // the hash is the router's
+          document.getElementById("main")?.focus();
+        }}
+        className="sr-only focus:not-sr-only focus:absolute focus:z-50 focus:m-2 focus:rounded-md focus:bg-card focus:p-2"
+      >
+        Skip to the page
+      </a>
+      <header className="sticky top-0 z-30 border-b bg-background/95 backdrop-blur-sm">
+        <div className="mx-auto flex max-w-7xl flex-wrap items-center gap-x-6 gap-y-2 px-4 py-2">
+          <span className="flex items-center gap-2 font-semibold tracking-tight">
+            <img src="./icon.svg" alt="" className="size-7" /> Skylane
+          </span>
+          <div className="ml-auto flex items-center gap-1 sm:order-3">
+            <ApiChoice />
+            <ThemeButton />
+            <Button
+              variant="ghost"
+              size="icon"
+              aria-label="Settings"
+              onClick={() => setSettings(true)}
+            >
+              <SettingsIcon />
+            </Button>
+          </div>
+          <Navigation />
+        </div>
+        <Away />
+      </header>
+      <main
+        id="main"
+        tabIndex={-1}
+        className="mx-auto w-full max-w-7xl flex-1 px-4 py-6 outline-none"
+      >
+        <Suspense fallback={<Skeleton className="h-96" />}>
+          <Outlet />
+        </Suspense>
+      </main>
+      <KeyDialog />
+      <SettingsDialog open={settings} onOpenChange={setSettings} />
+      <Toaster theme={useTheme()} position="bottom-right" />
+    </div>
+  );
+}
+
+function Navigation() {
+  const [search] = useSearchParams();
+  const api = search.get("api");
+  return (
+    <nav aria-label="Pages" className="flex w-full gap-1 sm:order-2 sm:w-auto">
+      {PAGES.map(([path, name]) => (
+        <NavLink
+          key={path}
+          end
+          to={{ pathname: path, search: api ? `?api=${encodeURIComponent(api)}` : "" }}
+          className={({ isActive }) =>
+            cn(
+              "rounded-md px-3 py-1.5 text-sm font-medium text-muted-foreground hover:bg-accent hover:text-foreground",
+              isActive && "bg-accent text-foreground",
+            )
+          }
+        >
+          {name}
+        </NavLink>
+      ))}
+    </nav>
+  );
+}
+
+function ApiChoice() {
+  const { all } = useApis();
+  const api = useApi();
+  const [, setSearch] = useSearchParams();
+  if (all.length < 2) return null;
+  return (
+    <Select
+      aria-label="API"
+      value={api.name}
+      onChange={(event) => setSearch({ api: event.target.value })}
+      className="max-w-40"
+    >
+      {all.map((one) => (
+        <option key={one.url}>{one.name}</option>
+      ))}
+    </Select>
+  );
+}
+
+/** Says when the API is away, wherever one is. It goes when the API is back. */
+function Away() {
+  const api = useApi();
+  const { error } = useQuery(aboutQuery(api));
+  if (!(error instanceof ApiProblem) || !error.passing) return null;
+  return (
+    <p role="status" className="bg-warning/15 px-4 py-1.5 text-center text-sm text-warning">
+      The API {api.url && <>at {api.url} </>}does not answer. Trying again every two seconds…
+    </p>
+  );
+}

@@ -1,0 +1,91 @@
+import { FolderOpenIcon, ImagePlusIcon } from "lucide-react";
+import { type DragEvent, useEffect, useRef, useState } from "react";
+
+import type { About } from "@/api/client";
+import { Button } from "@/components/ui/button";
+import { formatBytes } from "@/lib/format";
+import { cn } from "@/lib/utils";
+import { fromPicker, fromTransfer } from "@/uploads/files";
+import type { Picked } from "@/uploads/queue";
+
+interface Props {
+  about: About | undefined;
+  onPicked: (picked: Picked[]) => void;
+}
+
+/** Takes files: dropped anywhere on it, pasted, or picked one by one or by the folder. */
+export function DropZone({ about, onPicked }: Props) {
+  const [over, setOver] = useState(false);
+  const files = useRef<HTMLInputElement>(null);
+  const folder = useRef<HTMLInputElement>(null);
+
+  useEffect(() => {
+    const paste = (event: ClipboardEvent) => {
+      if (event.clipboardData?.files.length) void fromTransfer(event.clipboardData).then(onPicked);
+    };
+    window.addEventListener("paste", paste);
+    return () => window.removeEventListener("paste", paste);
+  }, [onPicked]);
+
+  function drop(event: DragEvent) {
+    event.preventDefault();
+    setOver(false);
+    void fromTransfer(event.dataTransfer).then(onPicked);
+  }
+
+  function take(input: HTMLInputElement) {
+    onPicked(fromPicker(input.files ?? []));
+    input.value = ""; // the same files may be picked again
+  }
+
+  return (
+    <section
+      aria-label="Add images"
+      data-testid="drop-zone"
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={drop}
+      className={cn(
+        "flex flex-col items-center gap-3 rounded-xl border-2 border-dashed border-input/70 bg-card px-4 py-10 text-center transition-colors",
+        over && "border-primary bg-accent",
+      )}
+    >
+      <ImagePlusIcon aria-hidden className="size-10 text-primary" />
+      <p className="text-lg font-medium">Drop images or folders here, or paste them</p>
+      <div className="flex flex-wrap justify-center gap-2">
+        <Button onClick={() => files.current?.click()}>
+          <ImagePlusIcon aria-hidden /> Choose images
+        </Button>
+        <Button variant="outline" onClick={() => folder.current?.click()}>
+          <FolderOpenIcon aria-hidden /> Choose a folder
+        </Button>
+      </div>
+      <p className="max-w-xl text-sm text-muted-foreground">
+        {about
+          ? `${about.accepted_media_types.map((type) => type.replace("image/", "").toUpperCase()).join(", ")} up to ${formatBytes(about.max_image_bytes)} each. `
+          : ""}
+        Where a folder is named as a class, its images count towards the accuracy.
+      </p>
+      <input
+        ref={files}
+        type="file"
+        multiple
+        hidden
+        accept={about?.accepted_media_types.join(",")}
+        data-testid="files"
+        onChange={(event) => take(event.target)}
+      />
+      <input
+        ref={folder}
+        type="file"
+        webkitdirectory=""
+        hidden
+        data-testid="folder"
+        onChange={(event) => take(event.target)}
+      />
+    </section>
+  );
+}

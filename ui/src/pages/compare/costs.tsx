@@ -1,0 +1,70 @@
+import {
+  CartesianGrid,
+  Legend,
+  Line,
+  LineChart,
+  ReferenceLine,
+  ResponsiveContainer,
+  Tooltip,
+  XAxis,
+  YAxis,
+} from "recharts";
+
+import type { Report } from "@/api/client";
+import { AXIS, ChartCard, TOOLTIP } from "@/components/chart";
+import { byLane, colourOf, LANES } from "./lanes";
+
+interface Props {
+  costs: Report["costs"];
+  even: Report["break_even_per_s"];
+}
+
+const usd = (value: number) => `$${value >= 100 ? value.toFixed(0) : value.toPrecision(3)}`;
+
+/** What a million images cost at a steady load, and where one lane becomes the cheaper one. */
+export function Costs({ costs, even }: Props) {
+  const rows = byLane(
+    costs,
+    (cost) => cost.images_per_s,
+    (cost) => ({ "": cost.usd_per_million.value }),
+  );
+  const told = even
+    ? `They cost the same at ${even.value.toPrecision(2)} images/s`
+    : "No break-even was found";
+  return (
+    <ChartCard title="Cost of a million images" unit="USD, by images/s" says={told}>
+      <ResponsiveContainer>
+        <LineChart data={rows} accessibilityLayer={false}>
+          <CartesianGrid stroke="var(--border)" vertical={false} />
+          <XAxis {...AXIS} dataKey="x" type="number" scale="log" domain={["dataMin", "dataMax"]} />
+          <YAxis {...AXIS} width={62} scale="log" domain={["auto", "auto"]} tickFormatter={usd} />
+          <Tooltip
+            {...TOOLTIP}
+            labelFormatter={(rate) => `${Number(rate)} images/s`}
+            formatter={(value) => usd(Number(value))}
+          />
+          <Legend iconType="plainline" wrapperStyle={{ fontSize: 12 }} />
+          {even && (
+            <ReferenceLine
+              x={even.value}
+              stroke="var(--muted-foreground)"
+              strokeDasharray="4 4"
+              label={{ value: "break-even", fill: "var(--muted-foreground)", fontSize: 12 }}
+            />
+          )}
+          {LANES.map((lane) => (
+            <Line
+              key={lane}
+              dataKey={lane}
+              stroke={colourOf(lane)}
+              strokeWidth={2}
+              dot={{ r: 2 }}
+              connectNulls
+              isAnimationActive={false}
+            />
+          ))}
+        </LineChart>
+      </ResponsiveContainer>
+    </ChartCard>
+  );
+}

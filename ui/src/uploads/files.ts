@@ -1,0 +1,53 @@
+/** The files in what was dropped, pasted or picked, those in folders too. */
+
+import type { Picked } from "./queue";
+
+// Of the formats that the API accepts, as `skylane classify` has them. Only for finding images
+// in folders: the API looks at the bytes, and a file that is chosen itself is sent anyhow.
+const SUFFIX = /\.(jpe?g|png|webp|tiff?|bmp)$/i;
+const HIDDEN = /(^|\/)(\.|__MACOSX\/)/;
+
+/** Whether a file is meant when the folder that it is in was chosen. */
+export const isMeant = (path: string): boolean =>
+  !path.includes("/") || (SUFFIX.test(path) && !HIDDEN.test(path));
+
+/** Files of a picker; a folder picker gives their paths below the folder. */
+export function fromPicker(files: Iterable<File>): Picked[] {
+  return [...files]
+    .map((file) => ({ file, path: file.webkitRelativePath || file.name }))
+    .filter(({ path }) => isMeant(path));
+}
+
+/**
+ * Files of a drop or of the clipboard.
+ *
+ * Call it in the event's own turn: the browser empties `transfer` right after.
+ */
+export async function fromTransfer(transfer: DataTransfer): Promise<Picked[]> {
+  const entries = [...transfer.items].flatMap((item) =>
+    item.kind === "file" ? (item.webkitGetAsEntry() ?? []) : [],
+  );
+  if (entries.length === 0) return fromPicker(transfer.files);
+  const found: Picked[] = [];
+  for (const entry of entries) await walk(entry, found);
+  return found.filter(({ path }) => isMeant(path));
+}
+
+async function walk(entry: FileSystemEntry, found: Picked[]): Promise<void> {
+  if (entry.isFile) {
+    const file = await new Promise<File>((resolve, reject) =>
+      (entry as FileSystemFileEntry).file(resolve, reject),
+    );
+    found.push({ file, path: entry.fullPath.replace(/^\//, "") });
+    return;
+  }
+  const reader = (entry as FileSystemDirectoryEntry).createReader();
+  for (;;) {
+    // A reader gives a hundred at a time, and an empty list at the end.
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
+    if (some.length === 0) return;
+    for (const child of some) await walk(child, found);
+  }
+}
