@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1)
     max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1)  # of a whole request, so of a batch
     max_batch_files: int = Field(default=1000, ge=1)
+    # How the lanes compare, as the bench wrote it; default: home/report.json
+    report: Path | None = None
     ui: Path = ROOT / "ui" / "dist"  # the page that is served at /, as ui/build makes it
     # Pages from elsewhere that may use this API, by their origins: https://page.example,… or *
     cors_origins: str = Field(
@@ -96,6 +98,11 @@ class Settings(BaseSettings):
     def longest_wait_s(self) -> float:
         """How long an upload waits at most. API Gateway gives up on an answer after 30 s."""
         return 60.0 if self.lane == "on-prem" else 20.0
+
+    @property
+    def report_path(self) -> Path:
+        """Where the bench's report is, if there is one."""
+        return self.report or self.home / "report.json"
 
     @property
     def image_store_url(self) -> str:

@@ -23,6 +23,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         images,
         page,
         presign,
+        report,
         results,
         stats,
         uploads,
@@ -106,7 +107,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         cors.register(app, chosen.cors_origins)
         about.register(app)  # beside a page, which this lane serves itself
     errors.register(app)
-    for part in (uploads, presign, results, events, images, stats, about, health):
+    for part in (uploads, presign, results, events, images, stats, report, about, health):
         app.register_api(part.blueprint)
 
     @app.after_request

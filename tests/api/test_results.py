@@ -271,6 +271,7 @@ def test_the_openapi_document_is_31_and_has_a_page_to_try_it(api_url: str) -> No
         "/images/{request_id}",
         "/stats",
         "/stats/series",
+        "/report.json",
     }
     assert document["paths"].keys() == paths
     assert document["paths"]["/upload"]["post"]["requestBody"]["content"].keys() == {
