@@ -1,0 +1,197 @@
+"""Sending images by the page, and watching what becomes of them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+import requests
+from playwright.sync_api import Page, expect
+
+from tests.conftest import TILES
+from tests.stack import WORKER, Stack
+from tests.ui.conftest import Opener, drop
+from tests.ui.doorman import Doorman, Refusal
+
+DONE = re.compile(r"^50 of 50 done")
+
+
+def overview(page: Page, text: str | re.Pattern[str]) -> None:
+    expect(page.get_by_test_id("overview")).to_have_text(text)
+
+
+def states(page: Page, state: str) -> int:
+    return page.locator(f"[data-state={state}]").count()
+
+
+def test_a_dropped_folder_of_fifty_tiles_is_labelled_live(page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    drop(page, TILES)
+    overview(page, re.compile(r"^50 of 50 done · \d+\.\d % of 50 labels right$"))
+    expect(page.get_by_test_id("label").first).to_be_visible()
+    assert any("/events?" in url for url in asked)
+    assert not any("/results?" in url for url in asked)  # it is told, and does not ask
+
+
+def test_an_image_is_seen_queued_then_running_then_done(
+    open_page: Opener, stack: Stack, tiles: list[Path]
+) -> None:
+    page = open_page()
+    seen = page.evaluate_handle(
+        """() => {
+            const seen = new Set();
+            new MutationObserver(() => {
+                for (const one of document.querySelectorAll("[data-state]"))
+                    seen.add(one.dataset.state);
+            }).observe(document.body, { subtree: true, childList: true, attributes: true });
+            return seen;
+        }"""
+    )
+    with stack.frozen(WORKER):
+        page.get_by_test_id("files").set_input_files(tiles[0])
+        expect(page.locator("[data-state=queued], [data-state=running]")).to_have_count(1)
+    expect(page.locator("[data-state=done]")).to_have_count(1)
+    assert set(page.evaluate("seen => [...seen]", seen)) >= {"queued", "done"}
+
+
+def test_where_there_is_no_place_for_a_stream_the_page_asks(
+    page: Page, api_url: str, tiles: list[Path]
+) -> None:
+    with ExitStack() as streams:
+        for _ in range(64):
+            url = f"{api_url}/events?request_id=00000000-0000-0000-0000-000000000000"
+            answer = streams.enter_context(requests.get(url, stream=True, timeout=10))
+            if answer.status_code == 503:
+                break
+        assert answer.status_code == 503
+        page.get_by_test_id("files").set_input_files(tiles)
+        overview(page, DONE)
+
+
+def test_a_poison_image_fails_alone_and_says_why(
+    page: Page, tiles: list[Path], tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(tiles[0].read_bytes()[:800])
+    text = tmp_path / "text.jpg"
+    text.write_text("no image at all")
+    page.get_by_test_id("files").set_input_files([cut, text, *tiles[:8]])
+    overview(page, re.compile(r"^8 of 10 done · 2 failed"))
+    expect(page.get_by_role("listitem").filter(has_text="cut.jpg")).to_contain_text("failed")
+    refused = page.get_by_role("listitem").filter(has_text="text.jpg")
+    expect(refused).to_contain_text("rejected")
+    expect(refused).to_contain_text("not an image of an accepted format")
+    assert not page.get_by_role("button", name=re.compile("^Retry")).count()  # it would not help
+
+
+def test_a_file_of_more_bytes_than_are_taken_is_not_even_sent(page: Page, tmp_path: Path) -> None:
+    large = tmp_path / "large.jpg"
+    large.write_bytes(b"\xff\xd8" + bytes(11 * 1024 * 1024))
+    page.get_by_test_id("files").set_input_files(large)
+    expect(page.get_by_role("listitem")).to_contain_text("at most 10485760 are accepted")
+
+
+def test_429_is_waited_for_and_no_image_is_sent_twice(
+    open_page: Opener, api_url: str, tmp_path: Path, tiles: list[Path]
+) -> None:
+    renamed = [Path(shutil.copy(tile, tmp_path / f"busy-{tile.name}")) for tile in tiles]
+    left = iter(range(2))
+
+    def busy(client) -> Refusal | None:  # type: ignore[no-untyped-def]
+        if client.path.startswith("/upload_batch") and next(left, None) is not None:
+            return 429, {"Retry-After": "2"}
+        return None
+
+    with Doorman(api_url, busy) as door:
+        page = open_page(url=door.url)
+        page.get_by_test_id("files").set_input_files(renamed)
+        expect(page.get_by_text("The API asks for a pause.")).to_be_visible()
+        overview(page, DONE)
+        assert door.refused == 2
+    found = requests.get(f"{api_url}/results?search=busy-&limit=1000", timeout=30).json()
+    assert sorted(row["image_name"] for row in found["results"]) == sorted(
+        path.name for path in renamed
+    )
+
+
+def test_a_key_is_asked_for_and_then_used_for_everything(
+    open_page: Opener, api_url: str, tiles: list[Path]
+) -> None:
+    def keeper(client) -> Refusal | None:  # type: ignore[no-untyped-def]
+        public = client.path in ("/", "/config.json") or client.path.startswith(("/assets", "/t"))
+        known = client.headers.get("X-API-Key") == "opensesame"
+        return None if public or known or client.path == "/icon.svg" else (401, {})
+
+    with Doorman(api_url, keeper) as door:
+        page = open_page(url=door.url)
+        page.get_by_label("Key for this server").fill("wrong")
+        page.get_by_role("button", name="Use this key").click()
+        expect(page.get_by_text("does not take the key")).to_be_visible()
+        page.get_by_label("Key for this server").fill("opensesame")
+        page.get_by_role("button", name="Use this key").click()
+        page.get_by_test_id("files").set_input_files(tiles[:5])
+        overview(page, re.compile("^5 of 5 done"))
+        page.get_by_role("link", name="Results", exact=True).click()
+        picture = page.get_by_role("row").locator("img").first
+        expect(picture).to_have_js_property("naturalWidth", 64)
+
+
+def test_what_is_cancelled_is_not_sent_and_can_be_sent_after_all(
+    open_page: Opener, api_url: str, tiles: list[Path]
+) -> None:
+    def shut(client) -> Refusal | None:  # type: ignore[no-untyped-def]
+        closed = client.path.startswith("/upload_batch") and not door_open
+        return (503, {"Retry-After": "1"}) if closed else None
+
+    door_open = False
+    with Doorman(api_url, shut) as door:
+        page = open_page(url=door.url)
+        page.get_by_test_id("files").set_input_files(tiles[:6])
+        first = page.get_by_role("listitem").filter(has_text=tiles[0].name)
+        first.get_by_role("button", name="Cancel").click()
+        expect(first).to_contain_text("cancelled")
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        expect(page.locator("[data-state=cancelled]")).to_have_count(6)
+        door_open = True
+        page.get_by_role("button", name="Retry 6").click()
+        overview(page, re.compile("^6 of 6 done"))
+
+
+@pytest.mark.parametrize("while_away", ["idle", "sending"])
+def test_an_api_that_goes_down_and_comes_back_costs_time_and_nothing_else(
+    open_page: Opener, tmp_path: Path, tiles: list[Path], while_away: str
+) -> None:
+    with Stack(tmp_path / "home") as stack:
+        page = open_page(url=stack.url)
+        expect(page.get_by_text("up to 10.5 MB each")).to_be_visible()
+        stack.stop()
+        expect(page.get_by_text("does not answer")).to_be_visible()
+        if while_away == "sending":
+            page.get_by_test_id("files").set_input_files(tiles[:20])
+            expect(page.get_by_test_id("overview")).to_contain_text("20 to send")
+        stack.start()
+        expect(page.get_by_text("does not answer")).to_have_count(0)
+        if while_away == "idle":
+            page.get_by_test_id("files").set_input_files(tiles[:20])
+        expect(page.get_by_test_id("overview")).to_have_text(
+            re.compile("^20 of 20 done"), timeout=30_000
+        )
+        stats = requests.get(f"{stack.url}/stats", timeout=10).json()
+        assert stats["status_distribution"] == {"done": 20}
+
+
+def test_a_pasted_image_is_sent(page: Page, tile: bytes) -> None:
+    page.evaluate(
+        """bytes => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "pasted.jpg", {type: "image/jpeg"}));
+            window.dispatchEvent(new ClipboardEvent("paste", {clipboardData: data}));
+        }""",
+        list(tile),
+    )
+    overview(page, re.compile("^1 of 1 done"))
+    expect(page.get_by_role("listitem")).to_contain_text("pasted.jpg")
