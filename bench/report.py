@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import platform
 import statistics
-import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +39,7 @@ def main() -> None:
         format="skylane-report/1",
         made_at=datetime.now(UTC),
         machine=machine(),
-        commands=[" ".join(["python -m bench.report", *sys.argv[1:]])],
+        commands=[command(chosen)],
         verdict=None,
         load=[],
         bursts=[],
@@ -51,6 +50,12 @@ def main() -> None:
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(report.model_dump_json(indent=2) + "\n")
     print(f"{chosen.out} is written; the page's Compare shows it.")
+
+
+def command(chosen: argparse.Namespace) -> str:
+    """Return what measures the same again."""
+    sizes = " ".join(map(str, chosen.memory_mb))
+    return f"python -m bench.report --starts {chosen.starts} --memory-mb {sizes}"
 
 
 def machine() -> str:

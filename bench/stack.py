@@ -61,8 +61,11 @@ class Running:
 
 
 @contextmanager
-def running_stack() -> Iterator[Running]:
-    """Run a stack for as long as the ``with`` lasts, and leave nothing behind."""
+def running_stack(**settings: str) -> Iterator[Running]:
+    """Run a stack for as long as the ``with`` lasts, and leave nothing behind.
+
+    ``settings`` are variables for it, besides where it is.
+    """
     api_port, flower_port = _free_port(), _free_port()
     with tempfile.TemporaryDirectory(prefix="skylane-bench-") as folder:
         log_path = Path(folder) / "log"
@@ -70,6 +73,7 @@ def running_stack() -> Iterator[Running]:
             "SKYLANE_HOME": str(Path(folder) / "home"),
             "SKYLANE_API_PORT": str(api_port),
             "SKYLANE_FLOWER_PORT": str(flower_port),
+            **settings,
         }
         with log_path.open("wb") as log:
             process = subprocess.Popen(

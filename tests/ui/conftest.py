@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.ui.browser import ARGUMENTS, chromium
+from bench.browser import ARGUMENTS, chromium
 
 DESKTOP = {"width": 1440, "height": 900}
 LIMIT_MS = 15_000  # for anything to appear

@@ -7,7 +7,6 @@ import { loadApis } from "./api/apis";
 import { ApisProvider } from "./api/context";
 import { mayRetryQuery } from "./api/queries";
 import { Layout } from "./components/layout";
-import { TooltipProvider } from "./components/ui/tooltip";
 import "./index.css";
 import { ClassifyPage } from "./pages/classify/page";
 
@@ -26,19 +25,17 @@ createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={queries}>
       <ApisProvider found={apis}>
-        <TooltipProvider delayDuration={200}>
-          {/* By hash: any static host can serve it, and no page is named as a route of the API is. */}
-          <HashRouter>
-            <Routes>
-              <Route Component={Layout}>
-                <Route path="results" Component={ResultsPage} />
-                <Route path="dashboard" Component={DashboardPage} />
-                <Route path="compare" Component={ComparePage} />
-                <Route path="*" Component={ClassifyPage} />
-              </Route>
-            </Routes>
-          </HashRouter>
-        </TooltipProvider>
+        {/* By hash: any static host can serve it, and no page is named as a route of the API is. */}
+        <HashRouter>
+          <Routes>
+            <Route Component={Layout}>
+              <Route path="results" Component={ResultsPage} />
+              <Route path="dashboard" Component={DashboardPage} />
+              <Route path="compare" Component={ComparePage} />
+              <Route path="*" Component={ClassifyPage} />
+            </Route>
+          </Routes>
+        </HashRouter>
       </ApisProvider>
     </QueryClientProvider>
   </StrictMode>,

@@ -38,7 +38,7 @@ export function Layout() {
       >
         Skip to the page
       </a>
-      <header className="sticky top-0 z-30 border-b bg-background/95 backdrop-blur-sm">
+      <header className="sticky top-0 z-30 border-b bg-background">
         <div className="mx-auto flex max-w-7xl flex-wrap items-center gap-x-6 gap-y-2 px-4 py-2">
           <span className="flex items-center gap-2 font-semibold tracking-tight">
             <img src="./icon.svg" alt="" className="size-7" /> Skylane

@@ -1,7 +1,6 @@
 import type { Prediction } from "@/api/client";
 import { formatMs } from "@/lib/format";
 import { cn } from "@/lib/utils";
-import { Tooltip } from "./ui/tooltip";
 
 export const STAGES = [
   { name: "queue", field: "queue_ms", colour: "bg-queue", what: "waited for a worker" },
@@ -20,21 +19,20 @@ export function StageBar({ row, className }: { row: Timed; className?: string })
   if (sum_ms <= 0) return <span className="text-muted-foreground">–</span>;
   const told = parts.map((part) => `${part.name} ${formatMs(part.ms)}`).join(", ");
   return (
-    <Tooltip text={<StageTable row={row} />}>
-      <span
-        role="img"
-        aria-label={told}
-        className={cn("flex h-2.5 w-full gap-px overflow-hidden rounded-sm", className)}
-      >
-        {parts.map((part) => (
-          <span
-            key={part.name}
-            className={part.colour}
-            style={{ width: `${(part.ms / sum_ms) * 100}%` }}
-          />
-        ))}
-      </span>
-    </Tooltip>
+    <span
+      role="img"
+      aria-label={told}
+      title={told}
+      className={cn("flex h-2.5 w-full gap-px overflow-hidden rounded-sm", className)}
+    >
+      {parts.map((part) => (
+        <span
+          key={part.name}
+          className={part.colour}
+          style={{ width: `${(part.ms / sum_ms) * 100}%` }}
+        />
+      ))}
+    </span>
   );
 }
 

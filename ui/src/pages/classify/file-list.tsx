@@ -14,7 +14,7 @@ interface Props {
   items: readonly Item[];
 }
 
-/** The files, the latest first. Only those in view are in the page: there may be thousands. */
+/** The files in the order they came. Only those in view are in the page: there may be thousands. */
 export function FileList({ api, queue, items }: Props) {
   const box = useRef<HTMLDivElement>(null);
   // eslint-disable-next-line react-hooks/incompatible-library -- it gives new rows at each call
@@ -22,7 +22,7 @@ export function FileList({ api, queue, items }: Props) {
     count: items.length,
     getScrollElement: () => box.current,
     estimateSize: () => ROW_PX,
-    getItemKey: (index) => items[items.length - 1 - index]?.key ?? index,
+    getItemKey: (index) => items[index]?.key ?? index,
     overscan: 6,
   });
   return (
@@ -36,7 +36,7 @@ export function FileList({ api, queue, items }: Props) {
     >
       <ul className="relative" style={{ height: rows.getTotalSize() }}>
         {rows.getVirtualItems().map((virtual) => {
-          const item = items[items.length - 1 - virtual.index];
+          const item = items[virtual.index];
           return (
             item && (
               <li

@@ -21,10 +21,10 @@ export default function ComparePage() {
       <Card>
         <h1 className="sr-only">Compare</h1>
         <Empty icon={ScaleIcon} title="Nothing has been compared here yet">
-          The bench measures both lanes and leaves a report that is shown here. On this machine,
-          from the project's folder:
-          <pre className="mt-3 rounded-md bg-muted p-3 text-left text-foreground">
-            python -m bench.report
+          The bench measures both lanes and leaves a report that is shown here. From the
+          project&apos;s folder, once ./test has made its environment:
+          <pre className="mt-3 overflow-x-auto rounded-md bg-muted p-3 text-left text-foreground">
+            .venv-test/bin/python -m bench.report
           </pre>
         </Empty>
       </Card>

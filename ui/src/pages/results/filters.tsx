@@ -106,7 +106,7 @@ function Choice({ name, param, value, options, change }: ChoiceProps) {
       onChange={(event) => change({ [param]: event.target.value })}
       className={value ? "border-primary" : undefined}
     >
-      <option value="">{name}: any</option>
+      <option value="">{name}</option>
       {options.map(([option, text]) => (
         <option key={option} value={option}>
           {text}
