@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 from contextlib import ExitStack
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from PIL import Image
 from playwright.sync_api import Page, expect
 
+from local.s3 import BUCKET, KEYS
 from tests.conftest import TILES
 from tests.stack import WORKER, Stack
 from tests.ui.conftest import Opener, drop
@@ -195,3 +198,31 @@ def test_a_pasted_image_is_sent(page: Page, tile: bytes) -> None:
     )
     overview(page, re.compile("^1 of 1 done"))
     expect(page.get_by_role("listitem")).to_contain_text("pasted.jpg")
+
+
+def test_what_is_larger_than_a_request_goes_straight_to_s3(
+    open_page: Opener, s3_endpoint: str, tmp_path: Path, tile: bytes
+) -> None:
+    large = tmp_path / "Forest" / "large.png"
+    large.parent.mkdir()
+    with Image.open(io.BytesIO(tile)) as picture:
+        noise = Image.effect_noise((1024, 1024), 90).convert("RGB")  # which PNG cannot shrink
+        noise.paste(picture)
+        noise.save(large)
+    settings = {
+        "SKYLANE_IMAGES_URL": f"s3://{BUCKET}/page",
+        "SKYLANE_S3_ENDPOINT_URL": s3_endpoint,
+        "SKYLANE_MAX_BODY_BYTES": "500000",
+        **KEYS,
+    }
+    assert large.stat().st_size > 500_000
+    with Stack(tmp_path / "home", **settings) as stack:
+        page = open_page(url=stack.url)
+        expect(page.get_by_text("up to 10.5 MB each")).to_be_visible()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        drop(page, large.parent)
+        overview(page, re.compile("^1 of 1 done"))
+        assert any(url.startswith(s3_endpoint) for url in asked)
+        [row] = requests.get(f"{stack.url}/results", timeout=10).json()["results"]
+        assert (row["image_name"], row["true_label"]) == ("Forest/large.png", "Forest")

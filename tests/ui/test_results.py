@@ -68,7 +68,7 @@ def test_filters_are_in_the_address_and_a_link_shows_the_same(
 
 
 def test_wrong_ones_are_found(page: Page, home: Stack) -> None:
-    page.get_by_label("Right or wrong").select_option("wrong")
+    page.get_by_label("Correct").select_option("wrong")
     expect(page).to_have_url(f"{home.url}/#/results?correct=false")
     wrong = requests.get(f"{home.url}/results?correct=false&limit=1000", timeout=10).json()
     expect(page.get_by_text(f"{wrong['count']} in all")).to_be_visible()

@@ -4,6 +4,7 @@ import { Link } from "react-router";
 
 import type { Api } from "@/api/apis";
 import { ConfidenceBars } from "@/components/confidence-bars";
+import { FileName } from "@/components/file-name";
 import { StageTable } from "@/components/stage-bar";
 import { StatusBadge } from "@/components/status-badge";
 import { Button } from "@/components/ui/button";
@@ -29,8 +30,8 @@ export const FileRow = memo(function FileRow({ api, queue, item }: Props) {
       <div className="flex items-center gap-3">
         <LocalImage file={item.file} />
         <div className="min-w-0 flex-1">
-          <p className="truncate text-sm font-medium" title={item.path}>
-            {item.path}
+          <p className="text-sm font-medium">
+            <FileName path={item.path} />
           </p>
           <div className="truncate text-sm text-muted-foreground tabular-nums">
             <Detail item={item} />

@@ -37,7 +37,7 @@ export function FilterBar({ about, filters, sort, change, onDownload }: Props) {
         change={change}
       />
       <Choice
-        name="Right or wrong"
+        name="Correct"
         param="correct"
         value={filters.correct === undefined ? undefined : String(filters.correct)}
         options={[

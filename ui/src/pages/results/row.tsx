@@ -3,6 +3,7 @@ import { memo } from "react";
 
 import type { Api } from "@/api/apis";
 import type { Prediction } from "@/api/client";
+import { FileName } from "@/components/file-name";
 import { RelativeTime } from "@/components/relative-time";
 import { StageBar } from "@/components/stage-bar";
 import { StatusBadge } from "@/components/status-badge";
@@ -36,14 +37,13 @@ export const ResultRow = memo(function ResultRow({ api, row, number, onOpen }: P
       <td className="px-2">
         <button
           type="button"
-          className="block max-w-full truncate rounded-sm text-left font-medium hover:underline"
-          title={row.image_name}
+          className="block max-w-full rounded-sm text-left font-medium hover:underline"
           onClick={(event) => {
             event.stopPropagation();
             onOpen(row);
           }}
         >
-          {row.image_name}
+          <FileName path={row.image_name} />
         </button>
         <span className="block truncate text-xs text-muted-foreground">
           <RelativeTime at={row.accepted_at} />
