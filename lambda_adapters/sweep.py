@@ -19,10 +19,9 @@ from settings import Settings, settings
 from store.errors import StoreError
 from store.predictions import SWEEP_ROWS
 from store.references import Reference
-from store.statistics import Statistics
 from tasks import traces
 from tasks.classify import classify
-from tasks.sweep import sweep
+from tasks.sweep import compact, sweep
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +35,15 @@ def handler(event: Any, context: Any) -> dict[str, int]:
     Raises:
         StoreError: the database failed; the next sweep finds the same rows.
     """
-    return {"touched": swept(environment(), settings())}
+    at_hand = environment()
+    try:
+        return {"touched": swept(at_hand, settings())}
+    finally:
+        compact(at_hand.database)
 
 
 def swept(at_hand: Environment, chosen: Settings) -> int:
     """Take up what was left lying, round after round, until there is nothing."""
-    Statistics(at_hand.database).compact()
 
     def work(references: Iterable[Reference], alone: bool) -> None:
         waiting = list(references)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from store.compaction import BATCH_ROWS, in_batches, taken
 from store.database import Database
 
 SLOT_S = 10
@@ -37,8 +38,9 @@ def step_of(span_s: float) -> int:
 class Series:
     """Reads and tends the counts over time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, batch_rows: int = BATCH_ROWS) -> None:
         self._database = database
+        self._batch_rows = batch_rows
 
     def points(self, span_s: float) -> tuple[int, list[dict[str, Any]]]:
         """Return the step in s and ``{at, lane, done, failed, p50_ms, p90_ms, p99_ms}`` by time.
@@ -80,39 +82,34 @@ class Series:
         return step_s, points
 
     def compact(self) -> None:
-        """Add up what was appended, merge what is old into longer slots, forget what is older."""
-        self._database.query(
-            """
-            WITH taken AS (DELETE FROM prediction_series_added RETURNING *)
-            INSERT INTO prediction_series AS kept
-            SELECT slot_at, %s, lane, status, bucket, sum(rows) FROM taken
-            GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
-            ON CONFLICT (slot_at, step_s, lane, status, bucket)
-                DO UPDATE SET rows = kept.rows + excluded.rows
-            """,
-            (SLOT_S,),
-        )
+        """Add up what was appended, merge what is old into longer slots, forget what is older.
+
+        Of a backlog only some, see ``store.compaction``; whoever reads sums up the rest.
+        """
+        self._add_up(taken("prediction_series_added"), "slot_at", {"step": SLOT_S})
         shorter_s = SLOT_S
         for step_s, age_s in MERGED:
-            self._database.query(
-                """
-                WITH taken AS (
-                    DELETE FROM prediction_series
-                    WHERE step_s = %(shorter)s AND slot_at < date_bin(
-                        make_interval(secs => %(step)s),
-                        now() - make_interval(secs => %(age)s), 'epoch')
-                    RETURNING *)
-                INSERT INTO prediction_series AS kept
-                SELECT date_bin(make_interval(secs => %(step)s), slot_at, 'epoch'), %(step)s,
-                    lane, status, bucket, sum(rows)
-                FROM taken GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
-                ON CONFLICT (slot_at, step_s, lane, status, bucket)
-                    DO UPDATE SET rows = kept.rows + excluded.rows
-                """,
-                {"age": age_s, "step": step_s, "shorter": shorter_s},
+            slot_at = "date_bin(make_interval(secs => %(step)s), {}, 'epoch')"
+            old = slot_at.format("now() - make_interval(secs => %(age)s)")
+            self._add_up(
+                taken("prediction_series", f"step_s = %(shorter)s AND slot_at < {old}"),
+                slot_at.format("slot_at"),
+                {"step": step_s, "age": age_s, "shorter": shorter_s},
             )
             shorter_s = step_s
-        self._database.query(
-            "DELETE FROM prediction_series WHERE slot_at < now() - make_interval(secs => %s)",
-            (FORGOTTEN_AFTER_S,),
+        forgotten = taken("prediction_series", "slot_at < now() - make_interval(secs => %(age)s)")
+        in_batches(self._database, forgotten, self._batch_rows, {"age": FORGOTTEN_AFTER_S})
+
+    def _add_up(self, rows_taken: str, slot_at: str, parameters: dict[str, Any]) -> None:
+        in_batches(
+            self._database,
+            f"""{rows_taken}, added AS (
+                INSERT INTO prediction_series AS kept
+                SELECT {slot_at}, %(step)s, lane, status, bucket, sum(rows) FROM taken
+                GROUP BY 1, 2, 3, 4, 5
+                ON CONFLICT (slot_at, step_s, lane, status, bucket)
+                    DO UPDATE SET rows = kept.rows + excluded.rows)
+            """,  # noqa: S608  (names of ours)
+            self._batch_rows,
+            parameters,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from store.compaction import BATCH_ROWS, in_batches, taken
 from store.database import Database
 from store.series import Series
 
@@ -14,8 +15,9 @@ RECENT = 1000  # finished predictions that the percentiles look back over
 class Statistics:
     """Reads the running counts and the latest latencies."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, batch_rows: int = BATCH_ROWS) -> None:
         self._database = database
+        self._batch_rows = batch_rows
 
     def counts(self) -> list[dict[str, Any]]:
         """Return ``{lane, status, predicted_label, true_label, rows}`` for each combination."""
@@ -78,13 +80,17 @@ class Statistics:
         return {row["error_code"]: row["rows"] for row in rows}
 
     def compact(self) -> None:
-        """Add up the appended differences, so that ``counts`` stays cheap to read; series too."""
-        self._database.query(
-            """
-            WITH taken AS (DELETE FROM prediction_counts RETURNING *)
-            INSERT INTO prediction_counts
-            SELECT lane, status, predicted_label, true_label, sum(rows) FROM taken
-            GROUP BY 1, 2, 3, 4 HAVING sum(rows) <> 0
-            """
+        """Add up the appended differences, so that ``counts`` stays cheap to read; series too.
+
+        Of a backlog only some, see ``store.compaction``; whoever reads sums up the rest.
+        """
+        in_batches(
+            self._database,
+            f"""{taken("prediction_counts")}, added AS (
+                INSERT INTO prediction_counts
+                SELECT lane, status, predicted_label, true_label, sum(rows) FROM taken
+                GROUP BY 1, 2, 3, 4 HAVING sum(rows) <> 0)
+            """,  # noqa: S608  (a name of ours)
+            self._batch_rows,
         )
-        Series(self._database).compact()
+        Series(self._database, self._batch_rows).compact()

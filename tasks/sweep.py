@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 import logs
 from settings import settings
 from store.database import Database
+from store.errors import StoreError
 from store.predictions import SWEEP_ROWS, Predictions
 from store.records import Stale
 from store.references import Reference
@@ -57,6 +58,17 @@ def sweep(
     return stale
 
 
+def compact(database: Database) -> None:
+    """Add up what was counted since the last time; a database that fails it is logged.
+
+    To be called after a sweep: images wait for that, and for this nobody does.
+    """
+    try:
+        Statistics(database).compact()
+    except StoreError as error:  # the next round tries again
+        log.error("counts could not be added up: %s", error)
+
+
 def main() -> None:
     """Sweep every few seconds until told to stop."""
     from prometheus_client import Counter, start_http_server
@@ -74,8 +86,6 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     while not stop.wait(chosen.sweep_every_s):
         try:
-            # First, because it needs no broker.
-            Statistics(database).compact()
             Workers(database).forget_old()
             touched = SWEEP_ROWS
             while touched >= SWEEP_ROWS and not stop.is_set():  # there may be more of them
@@ -90,6 +100,7 @@ def main() -> None:
             (chosen.home / ALIVE).touch()  # for a container's health check
         except Exception as error:  # the next round tries again, and says so again
             log.error("sweep failed, next try in %s s: %s", chosen.sweep_every_s, error)
+        compact(database)  # whether or not there was a broker: it needs none
 
 
 if __name__ == "__main__":

@@ -52,6 +52,19 @@ def test_an_image_whose_event_was_lost_is_classified(
     assert sweep.handler({}, None) == {"touched": 0}
 
 
+def test_counts_that_cannot_be_added_up_keep_no_image_waiting(
+    at_hand: Environment, put: Put, tile: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    accepted(at_hand, [put(tile)])
+    at_hand.database.query("ALTER TABLE prediction_series RENAME TO gone")
+    assert sweep.handler({}, None) == {"touched": 1}
+    assert set(statuses(at_hand).values()) == {("done", None)}
+    assert "counts could not be added up" in caplog.text
+    at_hand.database.query("ALTER TABLE gone RENAME TO prediction_series")
+    sweep.handler({}, None)
+    assert at_hand.database.query("SELECT rows FROM prediction_series") == [{"rows": 1}]
+
+
 def test_an_image_in_work_is_left_alone(at_hand: Environment, put: Put, tile: bytes) -> None:
     reference = put(tile)
     accepted(at_hand, [reference])

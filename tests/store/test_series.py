@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import random
 import threading
+import time
 from collections.abc import Callable
-from itertools import pairwise
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from store.database import Database
+from store.compaction import LOCK_ID
+from store.database import Database, connect
 from store.predictions import Predictions
 from store.records import NewPrediction, Outcome
 from store.references import Reference
@@ -33,6 +35,20 @@ def outcome(reference: Reference, failed: bool = False) -> Outcome:
 def totals(database: Database, span_s: float = HOUR_S) -> tuple[int, int]:
     _, points = Series(database).points(span_s)
     return sum(point["done"] for point in points), sum(point["failed"] for point in points)
+
+
+def append(database: Database, slot_at: str, rows: int = 1) -> None:
+    """Count some as done in a slot, an SQL expression."""
+    database.query(
+        f"INSERT INTO prediction_series_added VALUES ({slot_at}, 'on-prem', 'done', 40, %s)",  # noqa: S608
+        (rows,),
+    )
+
+
+def waiting(database: Database) -> int:
+    """Return how many rows are yet to be added up."""
+    [appended] = database.query("SELECT count(*) AS rows FROM prediction_series_added")
+    return int(appended["rows"])
 
 
 def later(database: Database, seconds: float) -> None:
@@ -119,28 +135,83 @@ def test_a_finished_row_that_is_changed_or_deleted_is_neither_counted_again_nor_
 
 
 def test_slots_are_merged_as_they_age_and_nothing_is_lost_before_its_time(
-    database: Database, predictions: Predictions, accept: Accept
+    database: Database,
 ) -> None:
     def slots() -> int:
         [kept] = database.query("SELECT count(*) AS rows FROM prediction_series")
         return int(kept["rows"])
 
     series = Series(database)
-    predictions.finish([outcome(reference) for reference in accept(5)])
-    for _ in range(5):
-        later(database, 60)
-        predictions.finish([outcome(reference) for reference in accept(5)])
-    before = series.points(HOUR_S)
+    # Six slots in two of five minutes in one of an hour, wherever the clock is: the hour before.
+    for second in (0, 10, 290, 300, 310, 590):
+        append(database, f"date_bin('1 hour', now(), 'epoch') - interval '{3600 - second} s'", 5)
+    before = series.points(3 * HOUR_S)
+    assert len(before[1]) > 1
     series.compact()
-    assert series.points(HOUR_S) == before
+    assert series.points(3 * HOUR_S) == before
     numbers = [slots()]
     for age_s in (3 * HOUR_S, 5 * DAY_S, FORGOTTEN_AFTER_S):
-        assert totals(database, 30 * DAY_S)[0] == 30
+        assert totals(database, 30 * DAY_S) == (30, 0)
         later(database, age_s)
         series.compact()
         numbers.append(slots())
-    assert all(after < before for before, after in pairwise(numbers))
-    assert numbers[-1] == 0
+    assert numbers == [6, 2, 1, 0]
+
+
+def test_a_backlog_is_added_up_a_batch_at_a_time_and_told_in_full_meanwhile(
+    database: Database,
+) -> None:
+    for _ in range(10):
+        for age_s in range(0, 100, 10):
+            append(database, f"now() - interval '{age_s} s'")
+    left = [waiting(database)]
+    while left[-1]:
+        Series(database, batch_rows=10).compact()
+        assert totals(database) == (100, 0)
+        left.append(waiting(database))
+    assert left == [100, 70, 40, 10, 0]
+
+
+def test_of_sweeps_at_once_none_waits_for_another_and_none_fails(database: Database) -> None:
+    appended, until = 0, time.monotonic() + 3
+
+    def compact() -> None:
+        while time.monotonic() < until:
+            Statistics(database).compact()
+
+    with ThreadPoolExecutor() as pool:
+        sweeps = [pool.submit(compact) for _ in range(3)]
+        while time.monotonic() < until:
+            # Of slots that are merged as soon as they are added up, in no order.
+            database.query(
+                """
+                INSERT INTO prediction_series_added
+                SELECT now() - make_interval(secs => 10800 + floor(random() * 999) * 10),
+                    'on-prem', 'done', 40, 1 FROM generate_series(1, 500)
+                """
+            )
+            appended += 500
+        for sweep in sweeps:
+            sweep.result()
+    assert totals(database, 12 * HOUR_S) == (appended, 0)
+
+
+def test_who_comes_second_leaves_the_adding_up_to_the_first(
+    database: Database, database_url: str
+) -> None:
+    append(database, "now()")
+    database.query("INSERT INTO prediction_counts VALUES ('on-prem', 'done', 'Forest', NULL, 1)")
+    first = connect(database_url)
+    first.autocommit = False
+    with first.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", (LOCK_ID,))
+        Statistics(database).compact()
+        assert waiting(database) == 1
+    first.rollback()
+    first.close()
+    Statistics(database).compact()
+    assert waiting(database) == 0
+    assert totals(database) == (1, 0)
 
 
 def test_a_span_has_some_sixty_to_a_hundred_and_twenty_points() -> None:

@@ -76,6 +76,21 @@ def test_compacting_leaves_one_row_for_each_count(
     assert as_kept(database) == before
 
 
+def test_a_backlog_is_added_up_a_batch_at_a_time_and_counted_in_full_meanwhile(
+    database: Database, predictions: Predictions, accept: Accept
+) -> None:
+    for _ in range(50):
+        accept()
+    kept = [50]
+    while kept[-1] > 1:
+        Statistics(database, batch_rows=10).compact()
+        [row] = database.query("SELECT count(*) AS rows FROM prediction_counts")
+        kept.append(row["rows"])
+        assert as_kept(database) == as_counted(database)
+    assert kept[1] == 50 - 3 * 10 + 3  # three batches became a row each
+    assert kept == sorted(kept, reverse=True)
+
+
 def test_percentiles_are_of_the_finished(
     database: Database, predictions: Predictions, accept: Accept
 ) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
+from settings import ROOT
 from store.database import Database
 from store.errors import StoreError
 from store.predictions import Predictions
 from store.references import Reference
 from tasks.sweep import sweep
+from tests.stack import until
 
 Accept = Callable[..., list[Reference]]
 
@@ -24,6 +31,28 @@ class Queue:
 
     def __call__(self, references: Iterable[Reference], alone: bool) -> None:
         (self.alone if alone else self.together).extend(references)
+
+
+@contextmanager
+def sweeping(home: Path, database_url: str) -> Iterator[None]:
+    """Run the program, with a broker that is away."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tasks.sweep"],
+        cwd=ROOT,
+        env=os.environ
+        | {
+            "SKYLANE_HOME": str(home),
+            "DATABASE_URL": database_url,
+            "BROKER_URL": "redis://127.0.0.1:1/0",
+            "SKYLANE_SWEEP_EVERY_S": "0.1",
+            "SKYLANE_STALE_AFTER_S": "1",
+        },
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_what_was_begun_goes_alone_and_what_was_not_goes_together(
@@ -63,3 +92,24 @@ def test_a_database_that_is_away_is_told() -> None:
     nowhere = Predictions(Database("postgresql://127.0.0.1:1/none"))
     with pytest.raises(StoreError):
         sweep(nowhere, Queue(), stale_after_s=0, max_attempts=3)
+
+
+def test_counts_are_added_up_whether_or_not_the_broker_is_there_and_the_other_way_round(
+    database: Database, database_url: str, accept: Accept, tmp_path: Path
+) -> None:
+    def appended() -> int:
+        [row] = database.query("SELECT count(*) AS rows FROM prediction_counts")
+        return int(row["rows"])
+
+    def taken_up() -> bool:
+        rows = database.query("SELECT id FROM predictions WHERE enqueued_at > accepted_at + '1 s'")
+        return len(rows) == 1
+
+    accept(1)
+    database.query("ALTER TABLE prediction_series RENAME TO gone")
+    with sweeping(tmp_path, database_url):
+        until(taken_up)
+    database.query("ALTER TABLE gone RENAME TO prediction_series")
+    accept(1)  # another difference appended, of the same count
+    with sweeping(tmp_path, database_url):
+        until(lambda: appended() == 1)
