@@ -119,6 +119,9 @@ class Listing:
             for name, value in vars(filters or Filters()).items()
             if value is not None and value != ()
         }
+        # That is done, and by its index: to be looked for among those, it is every row or none.
+        if "confidence" in sort and wanted.pop("status", "done") != "done":
+            return Page([], None)
         by_index = _by_index(set(wanted), sort)
         conditions = [CONDITIONS[name] for name in by_index]
         if "confidence" in sort:

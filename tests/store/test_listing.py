@@ -143,6 +143,19 @@ def test_what_is_rare_costs_a_page_no_more_than_a_window(
     assert len(pages) == ROWS // 50 + 1  # five empty ones that are not the last, and the last
 
 
+def test_what_no_row_can_be_is_not_looked_for(
+    database: Database, rows: list[dict[str, Any]]
+) -> None:
+    listing = Listing(database, window_rows=50)
+    sorts: tuple[Sort, ...] = ("confidence", "-confidence")
+    for sort in sorts:
+        for status in ("pending", "running", "failed"):  # which have no confidence
+            filters = Filters(status=status, search="tile")
+            assert listing.page(filters, limit=7, sort=sort) == Page([], None)
+        whole = ids(all_of(listing, Filters(), sort))
+        assert ids(all_of(listing, Filters(status="done"), sort)) == whole
+
+
 def test_what_is_finished_meanwhile_hides_nothing(
     database: Database, predictions: Predictions, accept: Accept
 ) -> None:
