@@ -2,7 +2,11 @@
 -- latency. As with the counts, each statement appends and the sweep adds up, here into another
 -- table, because what is old is not to be gone through for every new row.
 --
--- What is deleted stays counted: it was done, and took as long as it took.
+-- What is deleted stays counted: it was done, and took as long as it took. Not counted is what is
+-- done and whose committed_at stayed empty, because its worker died between the commit of the
+-- outcome and the note of its time. To count it at the first commit, and to take that back and
+-- count anew at the second, would append three times as many rows, some of them in the commit that
+-- all wait for.
 CREATE TABLE prediction_series_added (
     slot_at timestamptz NOT NULL,  -- when a slot of 10 s begins
     lane    text NOT NULL,
