@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 
 import requests
 
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "content-encoding")
 CHUNK_BYTES = 64
 
-# What he answers instead of the API: a status and headers; or nothing, and the request goes on.
+# What he answers instead of the API: a status and headers; or None, and the request goes on.
+# With status 0 it goes on as well, and he keeps the answer to himself and hangs up.
 Refusal = tuple[int, dict[str, str]]
+LOST: Refusal = (0, {})
 Judge = Callable[[BaseHTTPRequestHandler], Refusal | None]
 
 
@@ -39,7 +43,7 @@ class Doorman:
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> Doorman:
+    def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
@@ -50,8 +54,9 @@ class Doorman:
     def meet(self, client: BaseHTTPRequestHandler) -> None:
         """Answer one request: refuse it, or have the API answer."""
         body = client.rfile.read(int(client.headers.get("Content-Length") or 0))
-        if refusal := self._judge(client):
-            self.refused += 1
+        refusal = self._judge(client)
+        self.refused += refusal is not None
+        if refusal and refusal != LOST:
             status, headers = refusal
             client.send_response_only(status)
             for name, value in headers.items():
@@ -71,6 +76,9 @@ class Doorman:
             timeout=60,
             allow_redirects=False,
         ) as response:
+            if refusal == LOST:
+                client.close_connection = True
+                return
             client.send_response_only(response.status_code)
             for name, value in response.headers.items():
                 if name.lower() not in HOP_BY_HOP:
@@ -80,3 +88,22 @@ class Doorman:
             for piece in response.iter_content(CHUNK_BYTES):
                 client.wfile.write(piece)
                 client.wfile.flush()
+
+
+class Stopped(Doorman):
+    """Takes a batch and holds its answer back until ``go``."""
+
+    def __init__(self, api_url: str) -> None:
+        super().__init__(api_url, lambda _: None)
+        self.held = threading.Event()
+        self.go = threading.Event()
+
+    def meet(self, client: BaseHTTPRequestHandler) -> None:
+        """Answer one request, a batch only once that is wanted."""
+        if client.path.startswith("/upload_batch"):
+            length = int(client.headers["Content-Length"])
+            body = client.rfile.read(length)
+            client.rfile = io.BufferedReader(io.BytesIO(body))
+            self.held.set()
+            self.go.wait()
+        super().meet(client)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
-import pytest
 import requests
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -17,7 +15,6 @@ from local.s3 import BUCKET, KEYS
 from tests.conftest import TILES
 from tests.stack import WORKER, Stack
 from tests.ui.conftest import Opener, drop
-from tests.ui.doorman import Doorman, Refusal
 
 DONE = re.compile(r"^50 of 50 done")
 
@@ -96,95 +93,6 @@ def test_a_file_of_more_bytes_than_are_taken_is_not_even_sent(page: Page, tmp_pa
     large.write_bytes(b"\xff\xd8" + bytes(11 * 1024 * 1024))
     page.get_by_test_id("files").set_input_files(large)
     expect(page.get_by_role("listitem")).to_contain_text("at most 10485760 are accepted")
-
-
-def test_429_is_waited_for_and_no_image_is_sent_twice(
-    open_page: Opener, api_url: str, tmp_path: Path, tiles: list[Path]
-) -> None:
-    renamed = [Path(shutil.copy(tile, tmp_path / f"busy-{tile.name}")) for tile in tiles]
-    left = iter(range(2))
-
-    def busy(client) -> Refusal | None:  # type: ignore[no-untyped-def]
-        if client.path.startswith("/upload_batch") and next(left, None) is not None:
-            return 429, {"Retry-After": "2"}
-        return None
-
-    with Doorman(api_url, busy) as door:
-        page = open_page(url=door.url)
-        page.get_by_test_id("files").set_input_files(renamed)
-        expect(page.get_by_text("The API asks for a pause.")).to_be_visible()
-        overview(page, DONE)
-        assert door.refused == 2
-    found = requests.get(f"{api_url}/results?search=busy-&limit=1000", timeout=30).json()
-    assert sorted(row["image_name"] for row in found["results"]) == sorted(
-        path.name for path in renamed
-    )
-
-
-def test_a_key_is_asked_for_and_then_used_for_everything(
-    open_page: Opener, api_url: str, tiles: list[Path]
-) -> None:
-    def keeper(client) -> Refusal | None:  # type: ignore[no-untyped-def]
-        public = client.path in ("/", "/config.json") or client.path.startswith(("/assets", "/t"))
-        known = client.headers.get("X-API-Key") == "opensesame"
-        return None if public or known or client.path == "/icon.svg" else (401, {})
-
-    with Doorman(api_url, keeper) as door:
-        page = open_page(url=door.url)
-        page.get_by_label("Key for this server").fill("wrong")
-        page.get_by_role("button", name="Use this key").click()
-        expect(page.get_by_text("does not take the key")).to_be_visible()
-        page.get_by_label("Key for this server").fill("opensesame")
-        page.get_by_role("button", name="Use this key").click()
-        page.get_by_test_id("files").set_input_files(tiles[:5])
-        overview(page, re.compile("^5 of 5 done"))
-        page.get_by_role("link", name="Results", exact=True).click()
-        picture = page.get_by_role("row").locator("img").first
-        expect(picture).to_have_js_property("naturalWidth", 64)
-
-
-def test_what_is_cancelled_is_not_sent_and_can_be_sent_after_all(
-    open_page: Opener, api_url: str, tiles: list[Path]
-) -> None:
-    def shut(client) -> Refusal | None:  # type: ignore[no-untyped-def]
-        closed = client.path.startswith("/upload_batch") and not door_open
-        return (503, {"Retry-After": "1"}) if closed else None
-
-    door_open = False
-    with Doorman(api_url, shut) as door:
-        page = open_page(url=door.url)
-        page.get_by_test_id("files").set_input_files(tiles[:6])
-        first = page.get_by_role("listitem").filter(has_text=tiles[0].name)
-        first.get_by_role("button", name="Cancel").click()
-        expect(first).to_contain_text("cancelled")
-        page.get_by_role("button", name="Cancel", exact=True).click()
-        expect(page.locator("[data-state=cancelled]")).to_have_count(6)
-        door_open = True
-        page.get_by_role("button", name="Retry 6").click()
-        overview(page, re.compile("^6 of 6 done"))
-
-
-@pytest.mark.parametrize("while_away", ["idle", "sending"])
-def test_an_api_that_goes_down_and_comes_back_costs_time_and_nothing_else(
-    open_page: Opener, tmp_path: Path, tiles: list[Path], while_away: str
-) -> None:
-    with Stack(tmp_path / "home") as stack:
-        page = open_page(url=stack.url)
-        expect(page.get_by_text("up to 10.5 MB each")).to_be_visible()
-        stack.stop()
-        expect(page.get_by_text("does not answer")).to_be_visible()
-        if while_away == "sending":
-            page.get_by_test_id("files").set_input_files(tiles[:20])
-            expect(page.get_by_test_id("overview")).to_contain_text("20 to send")
-        stack.start()
-        expect(page.get_by_text("does not answer")).to_have_count(0)
-        if while_away == "idle":
-            page.get_by_test_id("files").set_input_files(tiles[:20])
-        expect(page.get_by_test_id("overview")).to_have_text(
-            re.compile("^20 of 20 done"), timeout=30_000
-        )
-        stats = requests.get(f"{stack.url}/stats", timeout=10).json()
-        assert stats["status_distribution"] == {"done": 20}
 
 
 def test_a_pasted_image_is_sent(page: Page, tile: bytes) -> None:

@@ -1,5 +1,5 @@
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { lazy, StrictMode } from "react";
+import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { HashRouter, Route, Routes } from "react-router";
 
@@ -8,15 +8,16 @@ import { ApisProvider } from "./api/context";
 import { mayRetryQuery } from "./api/queries";
 import { Layout } from "./components/layout";
 import "./index.css";
+import { lazyPage } from "./lib/lazy-page";
 import { ClassifyPage } from "./pages/classify/page";
 
 const queries = new QueryClient({
   defaultOptions: { queries: { retry: mayRetryQuery, staleTime: 2000, networkMode: "always" } },
 });
 
-const ResultsPage = lazy(() => import("./pages/results/page"));
-const DashboardPage = lazy(() => import("./pages/dashboard/page"));
-const ComparePage = lazy(() => import("./pages/compare/page"));
+const results = lazyPage(() => import("./pages/results/page"));
+const dashboard = lazyPage(() => import("./pages/dashboard/page"));
+const compare = lazyPage(() => import("./pages/compare/page"));
 
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
@@ -29,9 +30,9 @@ createRoot(root).render(
         <HashRouter>
           <Routes>
             <Route Component={Layout}>
-              <Route path="results" Component={ResultsPage} />
-              <Route path="dashboard" Component={DashboardPage} />
-              <Route path="compare" Component={ComparePage} />
+              <Route path="results" Component={results.Page} />
+              <Route path="dashboard" Component={dashboard.Page} />
+              <Route path="compare" Component={compare.Page} />
               <Route path="*" Component={ClassifyPage} />
             </Route>
           </Routes>
@@ -40,3 +41,14 @@ createRoot(root).render(
     </QueryClientProvider>
   </StrictMode>,
 );
+
+// The other pages' code comes now, and not when the API may be away.
+requestIdleCallbackOr(() => {
+  for (const { preload } of [results, dashboard, compare]) preload().catch(() => undefined);
+});
+
+/** Safari has no requestIdleCallback. */
+function requestIdleCallbackOr(work: () => void): void {
+  if ("requestIdleCallback" in window) window.requestIdleCallback(work);
+  else setTimeout(work, 500);
+}

@@ -1,5 +1,7 @@
 /** Which APIs the page talks to: those of config.json beside the page, and the user's own. */
 
+import { remember, remembered } from "@/lib/storage";
+
 export interface Api {
   /** What it is called on the page and in links. */
   name: string;
@@ -47,7 +49,7 @@ function merge(first: Api[], own: Api[]): Api[] {
 
 export function ownApis(): Api[] {
   try {
-    const apis = parse(JSON.parse(localStorage.getItem(STORED) ?? "[]"));
+    const apis = parse(JSON.parse(remembered(STORED) ?? "[]"));
     return apis.map((api) => ({ ...api, own: true }));
   } catch {
     return [];
@@ -55,5 +57,5 @@ export function ownApis(): Api[] {
 }
 
 export function keepOwnApis(apis: Api[]): void {
-  localStorage.setItem(STORED, JSON.stringify(apis.map(({ name, url }) => ({ name, url }))));
+  remember(STORED, JSON.stringify(apis.map(({ name, url }) => ({ name, url }))));
 }

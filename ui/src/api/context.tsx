@@ -45,3 +45,13 @@ export function useApi(): Api {
   if (!api) throw new Error("there is no API"); // loadApis gives one at least
   return api;
 }
+
+/** Where a page is, for a <Link>: about the same API, and with `parameters` in its address. */
+export function useLinkTo() {
+  const [search] = useSearchParams();
+  const api = search.get("api");
+  return (pathname: string, parameters: Record<string, string> = {}) => {
+    const all = new URLSearchParams({ ...(api ? { api } : {}), ...parameters });
+    return { pathname, search: all.size > 0 ? `?${all.toString()}` : "" };
+  };
+}

@@ -47,6 +47,7 @@ export const resultsQuery = (api: Api, filters: Filters, sort: Sort) =>
           signal,
         }),
       ),
+    refetchOnWindowFocus: false, // of all pages that were loaded, one by one
     initialPageParam: undefined as string | undefined,
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     // Who has scrolled down reads; who has not watches.
@@ -58,7 +59,10 @@ export const resultQuery = (api: Api, request_id: string) =>
     queryKey: [api.url, "result", request_id],
     queryFn: () =>
       answer(clientOf(api).GET("/results/{request_id}", { params: { path: { request_id } } })),
-    refetchInterval: ({ state }) => (state.data?.finished_at ? false : 1000),
+    refetchInterval: ({ state }) => {
+      const final = state.error instanceof ApiProblem && !state.error.passing;
+      return final || state.data?.finished_at ? false : 1000;
+    },
   });
 
 export const statsQuery = (api: Api) =>

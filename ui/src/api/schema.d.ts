@@ -964,10 +964,12 @@ export interface operations {
             query?: {
                 /** @description seconds to wait for the prediction before answering 202 */
                 wait?: number;
-                /** @description the image's name, beside an image/* body */
+                /** @description the image's name; beside an image/* body */
                 filename?: string;
-                /** @description the true class, beside an image/* body */
+                /** @description the true class, where it is known; beside an image/* body */
                 true_label?: string;
+                /** @description an id that the client chooses: what is sent again is accepted once; beside an image/* body */
+                request_id?: string;
             };
             header?: {
                 /** @description RFC 7240: `wait=SECONDS` or `respond-async` */
@@ -983,14 +985,25 @@ export interface operations {
                     file: string;
                     /** @description the true class, where it is known */
                     true_label?: string;
+                    /**
+                     * Format: uuid
+                     * @description an id that the client chooses: what is sent again is accepted once
+                     */
+                    request_id?: string;
                 };
                 "image/*": string;
                 "application/json": {
                     /** Format: byte */
                     image_base64: string;
+                    /** @description the image's name */
                     filename?: string;
                     /** @description the true class, where it is known */
                     true_label?: string;
+                    /**
+                     * Format: uuid
+                     * @description an id that the client chooses: what is sent again is accepted once
+                     */
+                    request_id?: string;
                 };
             };
         };
@@ -1015,6 +1028,15 @@ export interface operations {
             };
             /** @description Bad Request */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1065,10 +1087,12 @@ export interface operations {
             query?: {
                 /** @description seconds to wait for the prediction before answering 202 */
                 wait?: number;
-                /** @description the image's name, beside an image/* body */
+                /** @description the image's name; beside an image/* body */
                 filename?: string;
-                /** @description the true class, beside an image/* body */
+                /** @description the true class, where it is known; beside an image/* body */
                 true_label?: string;
+                /** @description an id that the client chooses: what is sent again is accepted once; beside an image/* body */
+                request_id?: string;
             };
             header?: {
                 /** @description RFC 7240: `wait=SECONDS` or `respond-async` */
@@ -1084,14 +1108,25 @@ export interface operations {
                     file: string;
                     /** @description the true class, where it is known */
                     true_label?: string;
+                    /**
+                     * Format: uuid
+                     * @description an id that the client chooses: what is sent again is accepted once
+                     */
+                    request_id?: string;
                 };
                 "image/*": string;
                 "application/json": {
                     /** Format: byte */
                     image_base64: string;
+                    /** @description the image's name */
                     filename?: string;
                     /** @description the true class, where it is known */
                     true_label?: string;
+                    /**
+                     * Format: uuid
+                     * @description an id that the client chooses: what is sent again is accepted once
+                     */
+                    request_id?: string;
                 };
             };
         };
@@ -1116,6 +1151,15 @@ export interface operations {
             };
             /** @description Bad Request */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemDocument"];
+                };
+            };
+            /** @description Conflict */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1179,6 +1223,7 @@ export interface operations {
                 "multipart/form-data": {
                     files: string[];
                     true_label?: string[];
+                    request_id?: string[];
                 };
             };
         };

@@ -21,6 +21,7 @@ export function KeyDialog() {
 
   return (
     <Dialog
+      key={url}
       open
       onOpenChange={() => dismissKey(url)}
       title="An API key, please"

@@ -1,14 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { SettingsIcon } from "lucide-react";
-import { Suspense, useState } from "react";
-import { NavLink, Outlet, useSearchParams } from "react-router";
+import { Suspense, useEffect, useState } from "react";
+import { NavLink, Outlet, useLocation, useSearchParams } from "react-router";
 import { Toaster } from "sonner";
 
-import { useApi, useApis } from "@/api/context";
+import { useApi, useApis, useLinkTo } from "@/api/context";
+import { reopenKey } from "@/api/keys";
 import { ApiProblem } from "@/api/problems";
 import { aboutQuery } from "@/api/queries";
 import { useTheme } from "@/lib/theme";
 import { cn } from "@/lib/utils";
+import { ErrorBoundary } from "./error-boundary";
 import { KeyDialog } from "./key-dialog";
 import { SettingsDialog } from "./settings-dialog";
 import { ThemeButton } from "./theme-button";
@@ -26,6 +28,17 @@ const PAGES = [
 /** What is around every page: the way to the others, which API, its state, the theme. */
 export function Layout() {
   const [settings, setSettings] = useState(false);
+  const { pathname } = useLocation();
+  useEffect(() => {
+    // A file that is dropped beside the place for it must not take the page away.
+    const stay = (event: DragEvent) => event.preventDefault();
+    window.addEventListener("dragover", stay);
+    window.addEventListener("drop", stay);
+    return () => {
+      window.removeEventListener("dragover", stay);
+      window.removeEventListener("drop", stay);
+    };
+  }, []);
   return (
     <div className="flex min-h-dvh flex-col">
       <a
@@ -64,9 +77,11 @@ export function Layout() {
         tabIndex={-1}
         className="mx-auto w-full max-w-7xl flex-1 px-4 py-6 outline-none"
       >
-        <Suspense fallback={<Skeleton className="h-96" />}>
-          <Outlet />
-        </Suspense>
+        <ErrorBoundary place={pathname}>
+          <Suspense fallback={<Skeleton className="h-96" />}>
+            <Outlet />
+          </Suspense>
+        </ErrorBoundary>
       </main>
       <KeyDialog />
       <SettingsDialog open={settings} onOpenChange={setSettings} />
@@ -76,15 +91,14 @@ export function Layout() {
 }
 
 function Navigation() {
-  const [search] = useSearchParams();
-  const api = search.get("api");
+  const linkTo = useLinkTo();
   return (
     <nav aria-label="Pages" className="flex w-full gap-1 sm:order-2 sm:w-auto">
       {PAGES.map(([path, name]) => (
         <NavLink
           key={path}
           end
-          to={{ pathname: path, search: api ? `?api=${encodeURIComponent(api)}` : "" }}
+          to={linkTo(path)}
           className={({ isActive }) =>
             cn(
               "rounded-md px-3 py-1.5 text-sm font-medium text-muted-foreground hover:bg-accent hover:text-foreground",
@@ -122,6 +136,16 @@ function ApiChoice() {
 function Away() {
   const api = useApi();
   const { error } = useQuery(aboutQuery(api));
+  if (error instanceof ApiProblem && error.status === 401) {
+    return (
+      <p role="status" className="bg-warning/15 px-4 py-1.5 text-center text-sm text-warning">
+        The API {api.url && <>at {api.url} </>}asks for a key.{" "}
+        <button type="button" className="font-medium underline" onClick={() => reopenKey(api.url)}>
+          Enter one
+        </button>
+      </p>
+    );
+  }
   if (!(error instanceof ApiProblem) || !error.passing) return null;
   return (
     <p role="status" className="bg-warning/15 px-4 py-1.5 text-center text-sm text-warning">

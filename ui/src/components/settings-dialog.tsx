@@ -96,10 +96,9 @@ function KeyField({ url, name }: { url: string; name: string }) {
       placeholder="no key"
       className="w-32"
       value={key}
-      onChange={(event) => {
-        change(event.target.value);
-        setKey(url, event.target.value.trim());
-      }}
+      onChange={(event) => change(event.target.value)}
+      onBlur={() => key.trim() !== keyOf(url) && setKey(url, key.trim())}
+      onKeyDown={(event) => event.key === "Enter" && event.currentTarget.blur()}
     />
   );
 }

@@ -1,7 +1,6 @@
 import {
   BanIcon,
   CheckIcon,
-  CircleHelpIcon,
   ClockIcon,
   LoaderIcon,
   type LucideIcon,
@@ -21,7 +20,6 @@ const LOOKS: Record<State, [BadgeVariant, LucideIcon, string]> = {
   failed: ["destructive", XIcon, "failed"],
   rejected: ["destructive", BanIcon, "rejected"],
   unsent: ["warning", XIcon, "not sent"],
-  unsure: ["warning", CircleHelpIcon, "no answer"],
   cancelled: ["default", BanIcon, "cancelled"],
 };
 

@@ -1,5 +1,7 @@
 import { useSyncExternalStore } from "react";
 
+import { remember, remembered } from "./storage";
+
 /** `public/theme.js` applies the same before the page is painted. */
 export type Theme = "system" | "light" | "dark";
 
@@ -8,7 +10,7 @@ const system = window.matchMedia("(prefers-color-scheme: dark)");
 const listeners = new Set<() => void>();
 
 function chosen(): Theme {
-  const theme = localStorage.getItem(STORED);
+  const theme = remembered(STORED);
   return theme === "light" || theme === "dark" ? theme : "system";
 }
 
@@ -23,8 +25,7 @@ system.addEventListener("change", apply);
 window.addEventListener("storage", apply); // chosen in another tab
 
 export function setTheme(theme: Theme): void {
-  if (theme === "system") localStorage.removeItem(STORED);
-  else localStorage.setItem(STORED, theme);
+  remember(STORED, theme === "system" ? null : theme);
   apply();
 }
 

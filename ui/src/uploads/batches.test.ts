@@ -13,6 +13,8 @@ const files = (...sizes: number[]): Item[] =>
     true_label: undefined,
     state: "waiting",
     sent_bytes: 0,
+    tries: 0,
+    request_id: "",
   }));
 
 describe("a batch", () => {
@@ -33,6 +35,13 @@ describe("a batch", () => {
 
   test("is a file alone if that is larger than all of it may be", () => {
     expect(nextBatch(files(BATCH_BYTES + 1, 10), limits).map((item) => item.key)).toEqual([0]);
+  });
+
+  test("has nobody else in it where a file did not get there before", () => {
+    const [good, bad, last] = files(10, 10, 10) as [Item, Item, Item];
+    const again = { ...bad, tries: 1 };
+    expect(nextBatch([good, again, last], limits)).toEqual([good]);
+    expect(nextBatch([again, last], limits)).toEqual([again]);
   });
 
   test("of nothing is nothing", () => {

@@ -11,7 +11,12 @@ export interface Limits {
   max_batch_files: number;
 }
 
-/** Takes the next batch off the front of `waiting`: at least one file, and no more than fit. */
+/**
+ * Takes the next batch off the front of `waiting`: at least one file, and no more than fit.
+ *
+ * What did not get there before travels alone: it may be a file that cannot be read, and then
+ * nothing that travels with it arrives.
+ */
 export function nextBatch(waiting: readonly Item[], limits: Limits): Item[] {
   const most_files = Math.min(BATCH_FILES, limits.max_batch_files);
   const most_bytes = Math.min(BATCH_BYTES, limits.max_body_bytes);
@@ -19,8 +24,10 @@ export function nextBatch(waiting: readonly Item[], limits: Limits): Item[] {
   let bytes = 0;
   for (const item of waiting) {
     bytes += item.file.size + FORM_BYTES;
-    if (batch.length > 0 && (batch.length === most_files || bytes > most_bytes)) break;
+    const full = batch.length === most_files || bytes > most_bytes || item.tries > 0;
+    if (batch.length > 0 && full) break;
     batch.push(item);
+    if (item.tries > 0) break;
   }
   return batch;
 }

@@ -18,36 +18,48 @@ export function fromPicker(files: Iterable<File>): Picked[] {
     .filter(({ path }) => isMeant(path));
 }
 
+export interface Taken {
+  picked: Picked[];
+  /** Files and folders that could not be read. */
+  unreadable: string[];
+}
+
 /**
  * Files of a drop or of the clipboard.
  *
  * Call it in the event's own turn: the browser empties `transfer` right after.
  */
-export async function fromTransfer(transfer: DataTransfer): Promise<Picked[]> {
+export async function fromTransfer(transfer: DataTransfer): Promise<Taken> {
   const entries = [...transfer.items].flatMap((item) =>
     item.kind === "file" ? (item.webkitGetAsEntry() ?? []) : [],
   );
-  if (entries.length === 0) return fromPicker(transfer.files);
-  const found: Picked[] = [];
-  for (const entry of entries) await walk(entry, found);
-  return found.filter(({ path }) => isMeant(path));
+  const taken: Taken = { picked: [], unreadable: [] };
+  if (entries.length === 0) taken.picked = fromPicker(transfer.files);
+  for (const entry of entries) await walk(entry, taken);
+  return taken;
 }
 
-async function walk(entry: FileSystemEntry, found: Picked[]): Promise<void> {
-  if (entry.isFile) {
-    const file = await new Promise<File>((resolve, reject) =>
-      (entry as FileSystemFileEntry).file(resolve, reject),
-    );
-    found.push({ file, path: entry.fullPath.replace(/^\//, "") });
-    return;
-  }
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
-  for (;;) {
-    // A reader gives a hundred at a time, and an empty list at the end.
-    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
-      reader.readEntries(resolve, reject),
-    );
-    if (some.length === 0) return;
-    for (const child of some) await walk(child, found);
+async function walk(entry: FileSystemEntry, taken: Taken): Promise<void> {
+  const path = entry.fullPath.replace(/^\//, "");
+  try {
+    if (entry.isFile) {
+      if (!isMeant(path)) return;
+      const file = await new Promise<File>((resolve, reject) =>
+        (entry as FileSystemFileEntry).file(resolve, reject),
+      );
+      taken.picked.push({ file, path });
+      return;
+    }
+    const reader = (entry as FileSystemDirectoryEntry).createReader();
+    for (;;) {
+      // A reader gives a hundred at a time, and an empty list at the end.
+      const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+        reader.readEntries(resolve, reject),
+      );
+      if (some.length === 0) return;
+      for (const child of some) await walk(child, taken);
+    }
+  } catch {
+    taken.unreadable.push(path);
   }
 }

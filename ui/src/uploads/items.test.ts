@@ -11,13 +11,15 @@ const item = (state: Item["state"], code?: string): Item => ({
   true_label: undefined,
   state,
   sent_bytes: 0,
+  tries: 0,
+  request_id: "",
   ...(code ? { error: { code, detail: "" } } : {}),
 });
 
 test("only what another try may help is offered again", () => {
-  expect(
-    ["unsent", "unsure", "cancelled"].every((state) => mayRetry(item(state as Item["state"]))),
-  ).toBe(true);
+  expect(["unsent", "cancelled"].every((state) => mayRetry(item(state as Item["state"])))).toBe(
+    true,
+  );
   expect(mayRetry(item("failed", "worker_died"))).toBe(true);
   expect(mayRetry(item("failed", "truncated_image"))).toBe(false);
   expect(mayRetry(item("rejected", "not_an_image"))).toBe(false);

@@ -4,8 +4,8 @@ import type { Prediction } from "@/api/client";
 
 /**
  * waiting → sending → queued → running → done | failed, and besides:
- * `rejected`: the API will not have it. `unsent`: it did not arrive. `unsure`: it was sent in
- * full and not answered, so it may have been accepted. `cancelled`: by the user.
+ * `rejected`: the API will not have it. `unsent`: it did not get there, however often it was
+ * tried. `cancelled`: by the user, before it had left.
  */
 export type State =
   | "waiting"
@@ -16,19 +16,27 @@ export type State =
   | "failed"
   | "rejected"
   | "unsent"
-  | "unsure"
   | "cancelled";
+
+export interface Told {
+  code: string;
+  detail: string;
+}
 
 export interface Item {
   readonly key: number;
+  /** Ours, and sent along: however often a file is sent, there is one prediction of it. */
+  readonly request_id: string;
   readonly file: File;
   /** Its path inside the folder that was dropped, or its name. */
   readonly path: string;
   readonly true_label: string | undefined;
   readonly state: State;
   readonly sent_bytes: number;
+  /** How often it was tried while the API was there, and did not get there. */
+  readonly tries: number;
   readonly row?: Prediction;
-  readonly error?: { code: string; detail: string };
+  readonly error?: Told;
 }
 
 export const ENDED: ReadonlySet<State> = new Set<State>([
@@ -36,7 +44,6 @@ export const ENDED: ReadonlySet<State> = new Set<State>([
   "failed",
   "rejected",
   "unsent",
-  "unsure",
   "cancelled",
 ]);
 
@@ -45,7 +52,7 @@ export function mayRetry(item: Item): boolean {
   if (item.state === "failed") {
     return item.error?.code === "worker_died" || item.error?.code === "image_missing";
   }
-  return item.state === "unsent" || item.state === "unsure" || item.state === "cancelled";
+  return item.state === "unsent" || item.state === "cancelled";
 }
 
 /** The state of the page's item for the state of the API's row. */

@@ -3,9 +3,11 @@
 import type { About, Prediction } from "@/api/client";
 import type { Api } from "@/api/apis";
 import { Follower, isFinished } from "@/api/events";
-import { onKeys, keyWanted } from "@/api/keys";
+import { lacksKey, onKeys } from "@/api/keys";
+import { uuid } from "@/lib/uuid";
 import { nextBatch } from "./batches";
-import { afterFailure, deliver, type Delivery } from "./deliver";
+import { type Answer, deliver, type Delivery } from "./deliver";
+import { afterFailure } from "./failures";
 import { ENDED, mayRetry, stateOf, type Item, type State } from "./items";
 
 export const PARALLEL = 3; // requests; a browser allows six to a host, and one is the stream's
@@ -28,10 +30,12 @@ export interface Picked {
 export class UploadQueue {
   readonly #items = new Map<number, Item>();
   #waiting: number[] = [];
-  readonly #sending = new Set<Delivery>();
+  #open = 0; // requests
+  #limits: { max_body_bytes?: number } = {}; // that were found out, below what the API says
   readonly #listeners = new Set<() => void>();
   readonly #keys = new Map<string, number>(); // request id → key of its item
-  readonly #tries = new Map<number, number>();
+  // Which delivery each file is in. What comes of an earlier one, that was cancelled, is no news.
+  readonly #inHands = new Map<number, Delivery>();
   readonly #follower: Follower;
   #snapshot: Snapshot = snapshotOf([], 0, "");
   #paused_until_ms = 0;
@@ -42,12 +46,11 @@ export class UploadQueue {
   #about: About | undefined;
 
   constructor(private readonly api: Api) {
-    this.#follower = new Follower(
-      api,
-      () => this.#about?.events === true,
-      (row) => this.#update(row),
-    );
-    onKeys(() => keyWanted() !== api.url && this.#pump());
+    this.#follower = new Follower(api, () => this.#about?.events === true, {
+      onRow: (row) => this.#update(row),
+      onGone: (request_id) => this.#gone(request_id),
+    });
+    onKeys(() => this.#pump());
   }
 
   /** Tells what the API takes. Nothing is sent before that is known. */
@@ -66,26 +69,27 @@ export class UploadQueue {
   add(picked: readonly Picked[]): void {
     for (const { file, path } of picked) {
       const key = this.#next++;
-      const item = { key, file, path, true_label: undefined, sent_bytes: 0 };
-      this.#items.set(key, { ...item, state: "waiting" });
+      const item = { key, request_id: uuid(), file, path, true_label: undefined };
+      this.#items.set(key, { ...item, state: "waiting", sent_bytes: 0, tries: 0 });
       this.#waiting.push(key);
     }
     this.#pump();
     this.#tell();
   }
 
-  /** Cancels what has not been accepted yet: one file, or all. */
+  /** Cancels what has not left yet: one file, or all. What has left is the API's. */
   cancel(key?: number): void {
-    const meant = (item: Item) => key === undefined || item.key === key;
-    for (const item of this.#items.values()) {
-      const open = item.state === "waiting" || item.state === "sending";
-      if (open && meant(item)) this.#set(item.key, { state: "cancelled", sent_bytes: 0 });
-    }
-    this.#waiting = this.#waiting.filter((one) => this.#items.get(one)?.state === "waiting");
-    // Files that travel with a cancelled one are sent again, in a form without it.
-    for (const delivery of this.#sending) {
-      if (delivery.keys.some((one) => this.#items.get(one)?.state === "cancelled")) {
-        delivery.abort();
+    const meant = (one: number) => key === undefined || key === one;
+    for (const one of this.#waiting.filter(meant)) this.#set(one, { state: "cancelled" });
+    this.#waiting = this.#waiting.filter((one) => !meant(one));
+    for (const delivery of new Set(this.#inHands.values())) {
+      const cancelled = delivery.keys.filter(meant);
+      if (cancelled.length > 0 && delivery.abort()) {
+        // The others of the form are sent again, in one without these.
+        for (const one of cancelled) {
+          this.#inHands.delete(one);
+          this.#set(one, { state: "cancelled", sent_bytes: 0 });
+        }
       }
     }
   }
@@ -94,10 +98,13 @@ export class UploadQueue {
   retry(key?: number): void {
     for (const item of this.#items.values()) {
       if ((key === undefined || item.key === key) && mayRetry(item)) {
-        const { row, error, ...rest } = item;
+        const { key, file, path, true_label, row } = item;
         if (row) this.#keys.delete(row.request_id);
-        if (error) this.#tries.delete(item.key);
-        this.#items.set(item.key, { ...rest, state: "waiting", sent_bytes: 0 });
+        // What has a row, which failed, needs another; what has none may have one without our
+        // knowing, and then that is its answer.
+        const request_id = row ? uuid() : item.request_id;
+        const anew = { key, request_id, file, path, true_label, sent_bytes: 0, tries: 0 };
+        this.#items.set(key, { ...anew, state: "waiting" });
         this.#waiting.push(item.key);
       }
     }
@@ -110,7 +117,6 @@ export class UploadQueue {
     for (const item of this.#items.values()) {
       if (!ENDED.has(item.state)) continue;
       this.#items.delete(item.key);
-      this.#tries.delete(item.key);
       if (item.row) this.#keys.delete(item.row.request_id);
     }
     this.#tell();
@@ -118,11 +124,11 @@ export class UploadQueue {
 
   #pump(): void {
     const about = this.#about;
-    if (!about || keyWanted() === this.api.url || Date.now() < this.#paused_until_ms) return;
+    if (!about || lacksKey(this.api.url) || Date.now() < this.#paused_until_ms) return;
     this.#refuseTooLarge(about.max_image_bytes);
-    while (this.#sending.size < PARALLEL && this.#waiting.length > 0) {
+    while (this.#open < PARALLEL && this.#waiting.length > 0) {
       const waiting = this.#waiting.flatMap((key) => this.#items.get(key) ?? []);
-      const batch = nextBatch(waiting, about).map((item) => ({
+      const batch = nextBatch(waiting, { ...about, ...this.#limits }).map((item) => ({
         ...item,
         true_label: labelOf(item.path, about.labels),
       }));
@@ -142,67 +148,78 @@ export class UploadQueue {
   }
 
   async #send(batch: Item[], about: About): Promise<void> {
-    for (const item of batch) this.#set(item.key, { ...item, state: "sending" });
     const delivery = deliver(this.api, batch, about, (key, sent_bytes) => {
-      if (this.#items.get(key)?.state === "sending") this.#set(key, { sent_bytes });
+      if (this.#inHands.get(key) === delivery) this.#set(key, { sent_bytes });
     });
-    this.#sending.add(delivery);
+    for (const item of batch) {
+      this.#inHands.set(item.key, delivery);
+      this.#set(item.key, { ...item, state: "sending" });
+    }
+    this.#open += 1;
     try {
       const answers = await delivery.answers;
       this.#pauses = 0;
-      const rows: Prediction[] = [];
-      for (const [key, { row, error }] of answers) {
-        if (row) {
-          this.#keys.set(row.request_id, key);
-          this.#set(key, {
-            row,
-            state: "queued",
-            sent_bytes: this.#items.get(key)?.file.size ?? 0,
-          });
-          this.#update(row);
-          if (!isFinished(row)) rows.push(row);
-        } else {
-          this.#set(key, { state: "rejected", ...(error ? { error } : {}) });
-        }
-      }
-      this.#follower.add(rows.map((row) => row.request_id));
+      this.#accept(delivery, answers);
     } catch (error) {
-      const left = batch.filter((item) => this.#items.get(item.key)?.state === "sending");
-      await this.#recover(left, error, about);
+      await this.#recover(delivery, batch, error);
     } finally {
-      this.#sending.delete(delivery);
+      this.#open -= 1;
       this.#pump();
     }
   }
 
-  async #recover(batch: Item[], error: unknown, about: About): Promise<void> {
-    const tries = Math.max(0, ...batch.map((item) => this.#tries.get(item.key) ?? 0));
+  #accept(delivery: Delivery, answers: Map<number, Answer>): void {
+    const unfinished: string[] = [];
+    for (const [key, { row, error }] of answers) {
+      if (!this.#handOver(key, delivery)) continue;
+      if (row) {
+        this.#keys.set(row.request_id, key);
+        this.#set(key, { sent_bytes: this.#items.get(key)?.file.size ?? 0 });
+        this.#update(row);
+        if (!isFinished(row)) unfinished.push(row.request_id);
+      } else {
+        this.#set(key, { state: "rejected", ...(error ? { error } : {}) });
+      }
+    }
+    this.#follower.add(unfinished);
+  }
+
+  async #recover(delivery: Delivery, batch: Item[], error: unknown): Promise<void> {
     const next = await afterFailure(this.api, error, {
       files: batch.length,
-      tries,
+      bytes: batch.reduce((sum, item) => sum + item.file.size, 0),
+      tries: Math.max(0, ...batch.map((item) => item.tries)),
       pauses: this.#pauses,
     });
-    if (next.body_bytes) this.#about = { ...about, max_body_bytes: next.body_bytes };
+    if (next.body_bytes && this.#about) {
+      const max_body_bytes = Math.min(this.#about.max_body_bytes, next.body_bytes);
+      this.#limits = { max_body_bytes };
+    }
     if (next.pause) {
       this.#pauses += 1;
       this.#pause(next.pause.for_ms, next.pause.why);
     }
-    for (const item of batch) {
-      if (this.#items.get(item.key)?.state !== "sending") continue; // cancelled meanwhile
-      if (next.state === "waiting") {
-        if (next.counts) this.#tries.set(item.key, tries + 1);
-        this.#set(item.key, { state: "waiting", sent_bytes: 0 });
-      } else {
-        this.#set(item.key, { state: next.state, error: next.error, sent_bytes: 0 });
-      }
+    const again: number[] = [];
+    for (const { key, tries } of batch) {
+      if (!this.#handOver(key, delivery)) continue; // cancelled meanwhile
+      const { state, error: told } = next;
+      const counted = next.counts ? tries + 1 : tries;
+      this.#set(key, { state, sent_bytes: 0, tries: counted, ...(told ? { error: told } : {}) });
+      if (state === "waiting") again.push(key);
     }
-    if (next.state === "waiting") {
-      this.#waiting.unshift(...batch.map((item) => item.key).filter((key) => this.#isWaiting(key)));
-    }
+    this.#waiting.unshift(...again);
   }
 
-  #isWaiting(key: number): boolean {
-    return this.#items.get(key)?.state === "waiting";
+  /** Takes a file out of the hands of a delivery, if it is in those. */
+  #handOver(key: number, delivery: Delivery): boolean {
+    if (this.#inHands.get(key) !== delivery) return false;
+    return this.#inHands.delete(key);
+  }
+
+  #gone(request_id: string): void {
+    const key = this.#keys.get(request_id);
+    const error = { code: "deleted", detail: "It was deleted before it was classified." };
+    if (key !== undefined) this.#set(key, { state: "failed", error });
   }
 
   #pause(for_ms: number, why: string): void {
@@ -254,7 +271,7 @@ export function labelOf(path: string, labels: readonly string[]): string | undef
 function snapshotOf(items: Item[], paused_until_ms: number, why_paused: string): Snapshot {
   const counts: Record<State, number> = {
     ...{ waiting: 0, sending: 0, queued: 0, running: 0, done: 0, failed: 0 },
-    ...{ rejected: 0, unsent: 0, unsure: 0, cancelled: 0 },
+    ...{ rejected: 0, unsent: 0, cancelled: 0 },
   };
   for (const item of items) counts[item.state] += 1;
   return { items, counts, paused_until_ms, why_paused };

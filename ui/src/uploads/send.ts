@@ -2,34 +2,47 @@
 
 import { headersFor } from "@/api/client";
 import { askForKey } from "@/api/keys";
-import { problemOf, unreachable, type ApiProblem } from "@/api/problems";
-
-export class SendError extends Error {
-  constructor(
-    readonly problem: ApiProblem,
-    /** The whole body had left: it may have been taken all the same. */
-    readonly all_sent: boolean,
-  ) {
-    super(problem.message);
-  }
-}
+import { problemOf, unreachable } from "@/api/problems";
 
 export interface Sending {
-  /** Rejects with `SendError`; with a DOMException of the name AbortError once it is aborted. */
+  /** Rejects with `ApiProblem`; with a DOMException of the name AbortError once it is aborted. */
   readonly answer: Promise<unknown>;
-  abort(): void;
+  /** Stops it, and tells whether it did: once all of it has left, its answer counts. */
+  abort(): boolean;
 }
 
-/**
- * POSTs `form` to `path` of the API at `url`.
- *
- * @param onSent is told the bytes of the body that have left so far.
- */
-export function send(
+/** POSTs `form` to a route of the API at `url`, with the key that it needs. */
+export function sendToApi(
   url: string,
-  path: string,
+  route: string,
   form: FormData,
   onSent: (bytes: number) => void,
+): Sending {
+  return send(
+    new URL(`${url || "."}${route}`, document.baseURI),
+    form,
+    onSent,
+    headersFor(url),
+    () => askForKey(url),
+  );
+}
+
+/** POSTs `form` to an address that was signed for it. No key of ours is any business of theirs. */
+export function sendToS3(
+  address: string,
+  form: FormData,
+  onSent: (bytes: number) => void,
+): Sending {
+  return send(new URL(address), form, onSent, {}, () => undefined);
+}
+
+/** @param onSent is told the bytes of the body that have left so far. */
+function send(
+  address: URL,
+  form: FormData,
+  onSent: (bytes: number) => void,
+  headers: Record<string, string>,
+  onRefused: () => void,
 ): Sending {
   const request = new XMLHttpRequest();
   let all_sent = false;
@@ -37,28 +50,25 @@ export function send(
     request.upload.onprogress = (event) => onSent(event.loaded);
     request.upload.onload = () => (all_sent = true);
     request.onabort = () => reject(new DOMException("Aborted", "AbortError"));
-    request.onerror = () => reject(new SendError(unreachable(), all_sent));
+    request.onerror = () => reject(unreachable());
     request.onload = () => {
       const body = parsed(request.responseText);
       if (request.status >= 200 && request.status < 300) {
         resolve(body);
         return;
       }
-      if (request.status === 401) askForKey(url);
-      const problem = problemOf(request.status, body, (name) => request.getResponseHeader(name));
-      reject(new SendError(problem, true));
+      if (request.status === 401) onRefused();
+      reject(problemOf(request.status, body, (name) => request.getResponseHeader(name)));
     };
   });
-  request.open(
-    "POST",
-    /^https?:/.test(path) ? path : new URL(`${url || "."}${path}`, document.baseURI),
-  );
-  if (!/^https?:/.test(path)) {
-    for (const [name, value] of Object.entries(headersFor(url)))
-      request.setRequestHeader(name, value);
-  }
+  request.open("POST", address);
+  for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
   request.send(form);
-  return { answer, abort: () => request.abort() };
+  const abort = () => {
+    if (!all_sent) request.abort();
+    return !all_sent;
+  };
+  return { answer, abort };
 }
 
 function parsed(text: string): unknown {

@@ -23,13 +23,10 @@ export function useQueue(api: Api): [UploadQueue, Snapshot] {
   return [queue, useSyncExternalStore(queue.subscribe, queue.getSnapshot)];
 }
 
-/** The browser asks before it leaves files behind that have not arrived. */
-export function useLeaveWarning(snapshot: Snapshot): void {
-  const open = snapshot.counts.waiting + snapshot.counts.sending > 0;
-  useEffect(() => {
-    if (!open) return;
-    const warn = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", warn);
-    return () => window.removeEventListener("beforeunload", warn);
-  }, [open]);
-}
+// The browser asks before it leaves files behind that have not arrived, whatever page is shown.
+window.addEventListener("beforeunload", (event) => {
+  for (const queue of queues.values()) {
+    const { counts } = queue.getSnapshot();
+    if (counts.waiting + counts.sending > 0) event.preventDefault();
+  }
+});

@@ -1,5 +1,6 @@
 import { FolderOpenIcon, ImagePlusIcon } from "lucide-react";
-import { type DragEvent, useEffect, useRef, useState } from "react";
+import { useEffect, useEffectEvent, useRef, useState } from "react";
+import { toast } from "sonner";
 
 import type { About } from "@/api/client";
 import { Button } from "@/components/ui/button";
@@ -19,19 +20,41 @@ export function DropZone({ about, onPicked }: Props) {
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
 
+  const takeFrom = useEffectEvent(async (transfer: DataTransfer) => {
+    setOver(false);
+    const { picked, unreadable } = await fromTransfer(transfer);
+    onPicked(picked);
+    if (unreadable.length > 0) {
+      toast.error(`Could not be read: ${unreadable.slice(0, 5).join(", ")}`, {
+        description: unreadable.length > 5 ? `and ${unreadable.length - 5} more` : undefined,
+      });
+    } else if (picked.length === 0) {
+      toast.info("There are no images in it.");
+    }
+  });
+
+  // Anywhere on the page will do.
   useEffect(() => {
     const paste = (event: ClipboardEvent) => {
-      if (event.clipboardData?.files.length) void fromTransfer(event.clipboardData).then(onPicked);
+      if (event.clipboardData?.files.length) void takeFrom(event.clipboardData);
     };
+    const drop = (event: DragEvent) => {
+      if (event.dataTransfer?.types.includes("Files")) void takeFrom(event.dataTransfer);
+    };
+    const enter = (event: DragEvent) =>
+      setOver(event.dataTransfer?.types.includes("Files") ?? false);
+    const leave = (event: DragEvent) => event.relatedTarget === null && setOver(false);
     window.addEventListener("paste", paste);
-    return () => window.removeEventListener("paste", paste);
-  }, [onPicked]);
-
-  function drop(event: DragEvent) {
-    event.preventDefault();
-    setOver(false);
-    void fromTransfer(event.dataTransfer).then(onPicked);
-  }
+    window.addEventListener("drop", drop);
+    window.addEventListener("dragenter", enter);
+    window.addEventListener("dragleave", leave);
+    return () => {
+      window.removeEventListener("paste", paste);
+      window.removeEventListener("drop", drop);
+      window.removeEventListener("dragenter", enter);
+      window.removeEventListener("dragleave", leave);
+    };
+  }, []);
 
   function take(input: HTMLInputElement) {
     onPicked(fromPicker(input.files ?? []));
@@ -42,12 +65,6 @@ export function DropZone({ about, onPicked }: Props) {
     <section
       aria-label="Add images"
       data-testid="drop-zone"
-      onDragOver={(event) => {
-        event.preventDefault();
-        setOver(true);
-      }}
-      onDragLeave={() => setOver(false)}
-      onDrop={drop}
       className={cn(
         "flex flex-col items-center gap-3 rounded-xl border-2 border-dashed border-input/70 bg-card px-4 py-10 text-center transition-colors",
         over && "border-primary bg-accent",

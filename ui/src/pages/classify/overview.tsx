@@ -1,5 +1,6 @@
 import { Link } from "react-router";
 
+import { useLinkTo } from "@/api/context";
 import { Progress } from "@/components/ui/progress";
 import { Button } from "@/components/ui/button";
 import { formatNumber, formatShare } from "@/lib/format";
@@ -10,6 +11,7 @@ import type { Snapshot, UploadQueue } from "@/uploads/queue";
 /** How far all of it is, in one bar and one line, and what can be done with all of it. */
 export function Overview({ queue, snapshot }: { queue: UploadQueue; snapshot: Snapshot }) {
   const { items, counts } = snapshot;
+  const linkTo = useLinkTo();
   const arrived = items.filter((item) => item.row !== undefined).length;
   const ended = items.filter((item) => ENDED.has(item.state)).length;
   const open = counts.waiting + counts.sending;
@@ -22,8 +24,7 @@ export function Overview({ queue, snapshot }: { queue: UploadQueue; snapshot: Sn
     counts.queued + counts.running > 0 && `${formatNumber(counts.queued + counts.running)} in work`,
     counts.failed + counts.rejected > 0 &&
       `${formatNumber(counts.failed + counts.rejected)} failed`,
-    counts.unsent + counts.unsure > 0 &&
-      `${formatNumber(counts.unsent + counts.unsure)} without answer`,
+    counts.unsent > 0 && `${formatNumber(counts.unsent)} not sent`,
     known.length > 0 &&
       `${formatShare(right / known.length)} of ${formatNumber(known.length)} labels right`,
   ];
@@ -54,7 +55,7 @@ export function Overview({ queue, snapshot }: { queue: UploadQueue; snapshot: Sn
         )}
         {counts.done > 0 && (
           <Button size="sm" variant="ghost" asChild>
-            <Link to="/results">See the results</Link>
+            <Link to={linkTo("/results")}>See the results</Link>
           </Button>
         )}
       </div>

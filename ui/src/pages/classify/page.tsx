@@ -5,7 +5,7 @@ import { useApi } from "@/api/context";
 import { aboutQuery } from "@/api/queries";
 import { Empty } from "@/components/states";
 import { Card } from "@/components/ui/card";
-import { useLeaveWarning, useQueue } from "@/uploads/use-queue";
+import { useQueue } from "@/uploads/use-queue";
 import { DropZone } from "./drop-zone";
 import { FileList } from "./file-list";
 import { Overview } from "./overview";
@@ -15,7 +15,6 @@ export function ClassifyPage() {
   const api = useApi();
   const { data: about } = useQuery(aboutQuery(api));
   const [queue, snapshot] = useQueue(api);
-  useLeaveWarning(snapshot);
   return (
     <div className="flex flex-col gap-5">
       <h1 className="sr-only">Classify</h1>

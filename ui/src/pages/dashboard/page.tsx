@@ -30,7 +30,7 @@ export default function DashboardPage() {
   const { all } = useApis();
   const [search, setSearch] = useSearchParams();
   const asked = search.get("minutes") ?? HOUR;
-  const minutes = asked in SPANS ? asked : HOUR;
+  const minutes = Object.hasOwn(SPANS, asked) ? asked : HOUR;
   return (
     <div className="flex flex-col gap-4">
       <div className="flex flex-wrap items-center justify-between gap-2">

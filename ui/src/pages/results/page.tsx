@@ -4,7 +4,7 @@ import { useCallback, useMemo } from "react";
 import { Link } from "react-router";
 import { toast } from "sonner";
 
-import { useApi } from "@/api/context";
+import { useApi, useLinkTo } from "@/api/context";
 import type { Prediction } from "@/api/client";
 import { aboutQuery, resultsQuery } from "@/api/queries";
 import { Empty, Failure } from "@/components/states";
@@ -76,6 +76,9 @@ export default function ResultsPage() {
           {query.isFetchingNextPage && ", looking for more…"}
         </p>
       ) : null}
+      {query.isFetchNextPageError && (
+        <Failure error={query.error} onRetry={() => void fetchNextPage()} />
+      )}
       {id && <Preview api={api} id={id} onClose={() => change({ id: "" })} onStep={step} />}
     </div>
   );
@@ -92,13 +95,14 @@ function Loading() {
 }
 
 function NoRows({ filtered }: { filtered: boolean }) {
+  const linkTo = useLinkTo();
   return filtered ? (
     <Empty icon={SearchXIcon} title="Nothing matches">
       No prediction is like that. Clear a filter to see more.
     </Empty>
   ) : (
     <Empty icon={InboxIcon} title="No results yet">
-      <Link to="/" className="text-primary underline underline-offset-2">
+      <Link to={linkTo("/")} className="text-primary underline underline-offset-2">
         Classify some images
       </Link>{" "}
       and their predictions are here, for good.

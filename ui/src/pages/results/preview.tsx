@@ -1,9 +1,9 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type InfiniteData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { ChevronLeftIcon, ChevronRightIcon, Trash2Icon } from "lucide-react";
 import { toast } from "sonner";
 
 import type { Api } from "@/api/apis";
-import { clientOf, type Prediction } from "@/api/client";
+import { clientOf, type Prediction, type Results } from "@/api/client";
 import { resultQuery } from "@/api/queries";
 import { ConfidenceBars } from "@/components/confidence-bars";
 import { RelativeTime } from "@/components/relative-time";
@@ -133,6 +133,10 @@ function Details({ api, row }: { api: Api; row: Prediction }) {
   );
 }
 
+function without(page: Results, request_id: string): Results {
+  return { ...page, results: page.results.filter((one) => one.request_id !== request_id) };
+}
+
 function Delete({ api, row, onDeleted }: { api: Api; row: Prediction; onDeleted: () => void }) {
   const queries = useQueryClient();
   const { mutate, isPending } = useMutation({
@@ -142,7 +146,12 @@ function Delete({ api, row, onDeleted }: { api: Api; row: Prediction; onDeleted:
       }),
     onSuccess: () => {
       toast.success(`${row.image_name} is deleted.`);
-      void queries.invalidateQueries({ queryKey: [api.url, "results"] });
+      // Taken out of every list that is at hand, rather than have all of their pages fetched anew.
+      queries.setQueriesData<InfiniteData<Results>>(
+        { queryKey: [api.url, "results"] },
+        (lists) =>
+          lists && { ...lists, pages: lists.pages.map((page) => without(page, row.request_id)) },
+      );
       onDeleted();
     },
     onError: (error) => toast.error(`It is not deleted: ${error.message}`),
