@@ -19,14 +19,18 @@ find_python() {
   return 1
 }
 
+# maker_of VENV PYTHON: print the Python that VENV is made by, and the place, which its scripts name.
+maker_of() {
+  echo "$("$2" -c 'import sys; print(*sys.version.split(), sys.base_prefix)') $1"
+}
+
 # ensure_venv ROOT VENV FILE… [--and-then FILE…]: have what the requirements FILEs say in
 # VENV, and the project in ROOT itself. Those after --and-then have no hashes.
 ensure_venv() {
   local root=$1 venv=$2 python maker found files hashed=() unhashed=()
   shift 2
   python=$(find_python) || return 1
-  # The Python it was made by, and the place, which its scripts name.
-  maker="$("$python" -c 'import sys; print(*sys.version.split(), sys.base_prefix)') $venv"
+  maker=$(maker_of "$venv" "$python")
   files=$(for file in "$@" "$root/pyproject.toml"; do
     [ "$file" = --and-then ] || cat "$file" || exit
   done | cksum)
