@@ -10,6 +10,7 @@ from wsgiref.headers import Headers
 
 from flask import Flask, Response
 from flask_openapi3 import OpenAPI
+from werkzeug.routing import MapAdapter
 
 YEAR_S = 365 * 86400
 HASHED = "/assets/"  # whose names change with what is in them
@@ -73,6 +74,11 @@ def _serve(app: Flask, folder: Path) -> None:
     )
     routes = app.url_map.bind("localhost")
     for path in list(files.files):
-        if routes.test(path):
+        if _is_routed(routes, path):
             del files.files[path]
     app.wsgi_app = files  # type: ignore[method-assign]
+
+
+def _is_routed(routes: MapAdapter, path: str) -> bool:
+    """Return whether a route has this path, by any method: a file there would answer them all."""
+    return routes.test(path) or bool(routes.allowed_methods(path))

@@ -30,6 +30,7 @@ def built(tmp_path: Path) -> Path:
         ("icon.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>'),
         ("config.json", '{"apis": "of a page that is served from elsewhere"}'),
         ("health", "not well"),
+        ("upload", "not a route for those who look at it"),
         ("results/index.html", "not the results"),
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -86,6 +87,11 @@ def test_no_file_takes_the_place_of_a_route(client: Callable[..., Any], built: P
     assert asked.get("/health").json == {"status": "ok"}
     assert asked.get("/results").json["results"] == []
     assert asked.get("/config.json").json["apis"][0]["name"] == "on-prem"
+    for path, status in (("/health", 200), ("/results", 200), ("/upload", 405)):
+        head = asked.head(path)
+        assert (head.status_code, "json" in head.mimetype) == (status, True)
+    assert asked.get("/upload").json["code"] == "method_not_allowed"
+    assert asked.post("/upload").json["code"] != "method_not_allowed"
     assert asked.get("/nothing").json["code"] == "not_found"
     assert asked.get("/assets/../../secret").status_code == 404
 
