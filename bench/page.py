@@ -1,4 +1,4 @@
-"""The web page: what its first load weighs and takes, and how ten thousand rows scroll.
+"""The web page: what its first load weighs and takes, and how it scrolls among ten thousand rows.
 
     python -m bench.page
 
@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import time
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,7 @@ LOADS = 10
 ROWS = 10_000
 WHEEL_TURNS = 300
 FILES = 100  # in a request
+LOAD_LIMIT_S = 60  # for all rows
 WHEEL_PX, WHEEL_EVERY_MS = 100, 16  # six thousand pixels a second: a quick flick, kept up
 
 # Every frame while the wheel turns; a frame that is late was not smooth.
@@ -107,18 +110,27 @@ def first_loads(browser: Browser, url: str, loads: int) -> dict[str, Any]:
 
 
 def fill(url: str, rows: int) -> None:
-    """Classify real tiles until there are as many rows."""
+    """Classify real tiles until there are as many rows.
+
+    Raises:
+        RuntimeError: not every request was answered with its outcomes.
+    """
     paths = sorted(TILES.glob("*/*.jpg"))
     files = [(path.name, path.read_bytes()) for path in paths] * (FILES // len(paths))
     request = multipart("/upload_batch?wait=60", "files", files)
-    send_all(url, [request] * (rows // FILES), connections=4)
+    requests = [request] * (rows // FILES)
+    answers, _ = send_all(url, requests, connections=4)
+    statuses = Counter(answer.status for answer in answers)
+    if statuses != {200: len(requests)}:
+        raise RuntimeError(f"{len(requests)} requests were answered by {dict(statuses)}")
 
 
 def scrolling(browser: Browser, url: str, rows: int) -> dict[str, Any]:
-    """Scroll through all results by the wheel and time every frame.
+    """Scroll down from the first of all results by the wheel and time every frame.
 
-    Beside it, as what this machine can do at best, a page of as many pixels with nothing on it
-    but a few lines of text in each screen, and no code.
+    All are loaded by then; the wheel turns past the first 470 or so (``WHEEL_TURNS``). Beside it,
+    as what this machine can do at best, a page of as many pixels with nothing on it but a few
+    lines of text in each screen, and no code.
     """
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto("about:blank")
@@ -148,10 +160,17 @@ def frames(page: Page) -> dict[str, float]:
     return {"p50": round(p50, 1), "p95": round(p95, 1), "p99": round(p99, 1)}
 
 
-def load_all(page: Page, rows: int) -> None:
-    """Go to the end until there is no more to be fetched."""
+def load_all(page: Page, rows: int, limit_s: float = LOAD_LIMIT_S) -> None:
+    """Go to the end until there is no more to be fetched.
+
+    Raises:
+        TimeoutError: there still is after ``limit_s``.
+    """
     whole = page.get_by_text(f"{rows:,} in all")
+    deadline = time.monotonic() + limit_s
     while not whole.count():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the page had not loaded {rows:,} rows after {limit_s} s")
         page.keyboard.press("End")
         page.wait_for_timeout(50)
 
