@@ -5,6 +5,7 @@ What is built is looked for once, at the start: after another build, start the A
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from wsgiref.headers import Headers
 
@@ -13,6 +14,7 @@ from flask_openapi3 import OpenAPI
 from werkzeug.routing import MapAdapter
 
 YEAR_S = 365 * 86400
+log = logging.getLogger(__name__)
 HASHED = "/assets/"  # whose names change with what is in them
 POLICY = {
     # Scripts are its own only. Images and API calls may go elsewhere: to the other lane, to S3.
@@ -46,6 +48,7 @@ def register(app: OpenAPI, folder: Path) -> None:
     if (folder / "index.html").is_file():
         _serve(app, folder)
         return
+    log.warning("there is no page in %s; ui/build makes one in ui/dist", folder)
 
     @app.get("/", doc_ui=False)
     def not_built() -> Response:

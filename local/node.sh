@@ -67,7 +67,9 @@ ensure_packages() {
     case $(cat "$stamp" 2>/dev/null) in
       "$wanted" | "${wanted% *} ") exit 0 ;;
     esac
-    npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error "$@" >&2 &&
+    # Without a registry it ends after seconds, not minutes: a page is not worth that wait.
+    npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error \
+      --fetch-retries=1 --fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=2000 "$@" >&2 &&
       echo "$wanted" >"$stamp"
   ) || return 1
 }

@@ -158,8 +158,8 @@ def _addresses(settings: Settings, seconds: float) -> str:
     return f"""
   Skylane is ready, after {seconds:.1f} s.
 
-  API      {api}
-  Try it   {api}/openapi/swagger
+  Page     {api}
+  API      {api}/openapi/swagger
   Flower   {flower}
   Home     {settings.home}
   Stop     Ctrl-C

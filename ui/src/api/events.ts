@@ -53,6 +53,11 @@ export class Follower {
     else this.#makeRoom();
   }
 
+  /** Looks again how to follow them, and where they are. */
+  beginAnew(): void {
+    this.#interrupt.abort();
+  }
+
   async #run(): Promise<void> {
     this.#running = true;
     while (this.#unfinished.size > 0) {

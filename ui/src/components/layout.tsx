@@ -136,6 +136,16 @@ function ApiChoice() {
 function Away() {
   const api = useApi();
   const { error } = useQuery(aboutQuery(api));
+  const [search] = useSearchParams();
+  const asked = search.get("api");
+  if (asked && asked !== api.name) {
+    return (
+      <p role="status" className="bg-warning/15 px-4 py-1.5 text-center text-sm text-warning">
+        This browser knows no API of the name “{asked}”; what is shown is of {api.name}. Add it in
+        the settings.
+      </p>
+    );
+  }
   if (error instanceof ApiProblem && error.status === 401) {
     return (
       <p role="status" className="bg-warning/15 px-4 py-1.5 text-center text-sm text-warning">

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { formatAgo, formatBytes, formatLabel, formatMs, formatShare } from "./format";
+import { formatAgo, formatBytes, formatLabel, formatMs, formatRate, formatShare } from "./format";
 
 test("durations have three figures and the unit that fits", () => {
   expect([0.4213, 8.126, 12.04, 245.4, 999.4, 999.6, 3204, 125_000].map(formatMs)).toEqual([
@@ -37,4 +37,14 @@ test("labels are read as words", () => {
 
 test("bytes are told in steps of a thousand", () => {
   expect([12, 1500, 10_485_760].map(formatBytes)).toEqual(["12 B", "1.5 kB", "10.5 MB"]);
+});
+
+test("a low rate is not none", () => {
+  expect([0, 0.00278, 0.5, 8.24, 430.4].map(formatRate)).toEqual([
+    "0",
+    "0.0028",
+    "0.5",
+    "8.2",
+    "430",
+  ]);
 });

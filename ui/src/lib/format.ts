@@ -21,6 +21,11 @@ export function formatMs(ms: number): string {
   return `${ms >= 9.995 ? ms.toFixed(1) : ms.toFixed(2)} ms`;
 }
 
+/** A rate with two figures, however low: 0.0028, 0.5, 8.2, 430. */
+export function formatRate(rate: number): string {
+  return rate >= 10 ? formatNumber(Math.round(rate)) : String(Number(rate.toPrecision(2)));
+}
+
 export function formatBytes(bytes: number): string {
   if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(1)} MB`;
   if (bytes >= 1e3) return `${(bytes / 1e3).toFixed(1)} kB`;

@@ -22,6 +22,8 @@ export interface Taken {
   picked: Picked[];
   /** Files and folders that could not be read. */
   unreadable: string[];
+  /** How many files of folders were left out, because they are no images. */
+  left_out: number;
 }
 
 /**
@@ -29,25 +31,36 @@ export interface Taken {
  *
  * Call it in the event's own turn: the browser empties `transfer` right after.
  */
-export async function fromTransfer(transfer: DataTransfer): Promise<Taken> {
+export async function fromTransfer(
+  transfer: DataTransfer,
+  onFound: (files: number) => void = () => undefined,
+): Promise<Taken> {
   const entries = [...transfer.items].flatMap((item) =>
     item.kind === "file" ? (item.webkitGetAsEntry() ?? []) : [],
   );
-  const taken: Taken = { picked: [], unreadable: [] };
+  const taken: Taken = { picked: [], unreadable: [], left_out: 0 };
   if (entries.length === 0) taken.picked = fromPicker(transfer.files);
-  for (const entry of entries) await walk(entry, taken);
+  for (const entry of entries) await walk(entry, taken, onFound);
   return taken;
 }
 
-async function walk(entry: FileSystemEntry, taken: Taken): Promise<void> {
+async function walk(
+  entry: FileSystemEntry,
+  taken: Taken,
+  onFound: (files: number) => void,
+): Promise<void> {
   const path = entry.fullPath.replace(/^\//, "");
   try {
     if (entry.isFile) {
-      if (!isMeant(path)) return;
+      if (!isMeant(path)) {
+        taken.left_out += 1;
+        return;
+      }
       const file = await new Promise<File>((resolve, reject) =>
         (entry as FileSystemFileEntry).file(resolve, reject),
       );
       taken.picked.push({ file, path });
+      if (taken.picked.length % 100 === 0) onFound(taken.picked.length);
       return;
     }
     const reader = (entry as FileSystemDirectoryEntry).createReader();
@@ -57,7 +70,7 @@ async function walk(entry: FileSystemEntry, taken: Taken): Promise<void> {
         reader.readEntries(resolve, reject),
       );
       if (some.length === 0) return;
-      for (const child of some) await walk(child, taken);
+      for (const child of some) await walk(child, taken, onFound);
     }
   } catch {
     taken.unreadable.push(path);

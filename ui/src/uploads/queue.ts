@@ -46,10 +46,11 @@ export class UploadQueue {
   #about: About | undefined;
 
   constructor(private readonly api: Api) {
-    this.#follower = new Follower(api, () => this.#about?.events === true, {
+    this.#follower = new Follower(api, () => this.#wantsStreams(), {
       onRow: (row) => this.#update(row),
       onGone: (request_id) => this.#gone(request_id),
     });
+    document.addEventListener("visibilitychange", () => this.#follower.beginAnew());
     onKeys(() => this.#pump());
   }
 
@@ -57,6 +58,11 @@ export class UploadQueue {
   learn(about: About): void {
     this.#about = about;
     this.#pump();
+  }
+
+  /** A browser has six connections to a host for all of its tabs: those in sight get them. */
+  #wantsStreams(): boolean {
+    return this.#about?.events === true && document.visibilityState === "visible";
   }
 
   readonly subscribe = (listener: () => void): (() => void) => {

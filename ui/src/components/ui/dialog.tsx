@@ -12,17 +12,20 @@ interface Props {
   description: ReactNode;
   children: ReactNode;
   className?: string;
+  /** Where the focus goes when it closes, if nothing opened it that could have it back. */
+  onCloseAutoFocus?: (event: Event) => void;
 }
 
-export function Dialog({ open, onOpenChange, title, description, children, className }: Props) {
+export function Dialog({ open, onOpenChange, title, description, children, ...rest }: Props) {
   return (
     <Radix.Root open={open} onOpenChange={onOpenChange}>
       <Radix.Portal>
         <Radix.Overlay className="fixed inset-0 z-40 bg-black/50 animate-in fade-in-0" />
         <Radix.Content
+          {...(rest.onCloseAutoFocus ? { onCloseAutoFocus: rest.onCloseAutoFocus } : {})}
           className={cn(
             "fixed top-1/2 left-1/2 z-50 max-h-[calc(100dvh-2rem)] w-[calc(100%-2rem)] max-w-lg -translate-1/2 overflow-y-auto rounded-xl border bg-popover p-5 text-popover-foreground shadow-xl animate-in fade-in-0 zoom-in-95",
-            className,
+            rest.className,
           )}
         >
           <Radix.Title className="pr-10 text-lg font-semibold break-words">{title}</Radix.Title>

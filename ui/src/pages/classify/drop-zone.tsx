@@ -17,20 +17,22 @@ interface Props {
 /** Takes files: dropped anywhere on it, pasted, or picked one by one or by the folder. */
 export function DropZone({ about, onPicked }: Props) {
   const [over, setOver] = useState(false);
+  const [found, setFound] = useState<number>(); // while folders are read
   const files = useRef<HTMLInputElement>(null);
   const folder = useRef<HTMLInputElement>(null);
 
   const takeFrom = useEffectEvent(async (transfer: DataTransfer) => {
     setOver(false);
-    const { picked, unreadable } = await fromTransfer(transfer);
+    setFound(0);
+    const { picked, unreadable, left_out } = await fromTransfer(transfer, setFound);
+    setFound(undefined);
     onPicked(picked);
     if (unreadable.length > 0) {
-      toast.error(`Could not be read: ${unreadable.slice(0, 5).join(", ")}`, {
-        description: unreadable.length > 5 ? `and ${unreadable.length - 5} more` : undefined,
-      });
-    } else if (picked.length === 0) {
-      toast.info("There are no images in it.");
+      const more = unreadable.length > 5 ? ` and ${unreadable.length - 5} more` : "";
+      toast.error(`Could not be read: ${unreadable.slice(0, 5).join(", ")}${more}`);
     }
+    if (left_out > 0) toast.info(`Left out what is no image by its name: ${left_out} files.`);
+    else if (picked.length + unreadable.length === 0) toast.info("There are no images in it.");
   });
 
   // Anywhere on the page will do.
@@ -71,7 +73,11 @@ export function DropZone({ about, onPicked }: Props) {
       )}
     >
       <ImagePlusIcon aria-hidden className="size-10 text-primary" />
-      <p className="text-lg font-medium">Drop images or folders here, or paste them</p>
+      <p role="status" className="text-lg font-medium">
+        {found === undefined
+          ? "Drop images or folders here, or paste them"
+          : `Reading what was dropped: ${found} images so far…`}
+      </p>
       <div className="flex flex-wrap justify-center gap-2">
         <Button onClick={() => files.current?.click()}>
           <ImagePlusIcon aria-hidden /> Choose images

@@ -33,7 +33,12 @@ export const FileRow = memo(function FileRow({ api, queue, item }: Props) {
           <p className="text-sm font-medium">
             <FileName path={item.path} />
           </p>
-          <div className="truncate text-sm text-muted-foreground tabular-nums">
+          <div
+            className={cn(
+              "text-sm text-muted-foreground tabular-nums",
+              item.error ? "line-clamp-3 sm:truncate" : "truncate",
+            )}
+          >
             <Detail item={item} />
           </div>
         </div>

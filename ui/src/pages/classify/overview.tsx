@@ -8,12 +8,20 @@ import { useNow } from "@/lib/use-now";
 import { ENDED, mayRetry } from "@/uploads/items";
 import type { Snapshot, UploadQueue } from "@/uploads/queue";
 
+interface Props {
+  queue: UploadQueue;
+  snapshot: Snapshot;
+  onlyFailed: boolean;
+  onOnlyFailed: (only: boolean) => void;
+}
+
 /** How far all of it is, in one bar and one line, and what can be done with all of it. */
-export function Overview({ queue, snapshot }: { queue: UploadQueue; snapshot: Snapshot }) {
+export function Overview({ queue, snapshot, onlyFailed, onOnlyFailed }: Props) {
   const { items, counts } = snapshot;
   const linkTo = useLinkTo();
-  const arrived = items.filter((item) => item.row !== undefined).length;
+  const arrived = items.filter((item) => item.row ?? ENDED.has(item.state)).length;
   const ended = items.filter((item) => ENDED.has(item.state)).length;
+  const failed = counts.failed + counts.rejected + counts.unsent;
   const open = counts.waiting + counts.sending;
   const again = items.filter(mayRetry).length;
   const known = items.filter((item) => item.state === "done" && item.row?.true_label);
@@ -24,6 +32,7 @@ export function Overview({ queue, snapshot }: { queue: UploadQueue; snapshot: Sn
     counts.queued + counts.running > 0 && `${formatNumber(counts.queued + counts.running)} in work`,
     counts.failed + counts.rejected > 0 &&
       `${formatNumber(counts.failed + counts.rejected)} failed`,
+    counts.cancelled > 0 && `${formatNumber(counts.cancelled)} cancelled`,
     counts.unsent > 0 && `${formatNumber(counts.unsent)} not sent`,
     known.length > 0 &&
       `${formatShare(right / known.length)} of ${formatNumber(known.length)} labels right`,
@@ -46,6 +55,16 @@ export function Overview({ queue, snapshot }: { queue: UploadQueue; snapshot: Sn
         {again > 0 && (
           <Button size="sm" variant="outline" onClick={() => queue.retry()}>
             Retry {formatNumber(again)}
+          </Button>
+        )}
+        {(onlyFailed || failed > 0) && (
+          <Button
+            size="sm"
+            variant="outline"
+            aria-pressed={onlyFailed}
+            onClick={() => onOnlyFailed(!onlyFailed)}
+          >
+            {onlyFailed ? "Show all" : "Show the failed"}
           </Button>
         )}
         {ended > 0 && (

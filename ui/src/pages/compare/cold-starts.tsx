@@ -39,7 +39,7 @@ export function ColdStarts({ starts }: { starts: Report["cold_starts"] }) {
                   {start.lane}
                   {start.memory_mb != null && `, ${start.memory_mb} MB`}
                   <span className="block text-xs text-muted-foreground">
-                    {start.backend}, {start.starts} starts
+                    {start.backend}, {start.starts} {start.starts === 1 ? "start" : "starts"}
                   </span>
                 </th>
                 <td>

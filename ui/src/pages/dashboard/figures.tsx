@@ -3,17 +3,18 @@ import type { ReactNode } from "react";
 import type { Stats } from "@/api/client";
 import { Card } from "@/components/ui/card";
 import { formatMs, formatNumber, formatShare } from "@/lib/format";
+import { cn } from "@/lib/utils";
 
 /** What one wants to know at a glance. */
-export function Figures({ stats }: { stats: Stats }) {
+export function Figures({ stats, wide }: { stats: Stats; wide: boolean }) {
   const { status_distribution: statuses, recent_errors: errors, workers } = stats;
   const failed = statuses["failed"] ?? 0;
   const open = (statuses["pending"] ?? 0) + (statuses["running"] ?? 0);
   const latency = stats.latency_percentiles["latency_ms"];
   const worst = Object.entries(errors).sort(([, a], [, b]) => b - a);
   return (
-    <div className="grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
-      <Figure name="Done" value={formatNumber(stats.total_predictions)} />
+    <div className={cn("grid grid-cols-2 gap-3 sm:grid-cols-3", wide && "lg:grid-cols-6")}>
+      <Figure name="Done" value={formatNumber(stats.total_predictions)} more="all time" />
       <Figure
         name="In the queue"
         value={formatNumber(open)}
@@ -40,7 +41,7 @@ export function Figures({ stats }: { stats: Stats }) {
       <Figure
         name="Latency, p50"
         value={latency?.["p50"] == null ? "–" : formatMs(latency["p50"])}
-        more={latency?.["p99"] == null ? "" : `p99 ${formatMs(latency["p99"])}`}
+        more={latency?.["p99"] == null ? "" : `p99 ${formatMs(latency["p99"])}, latest 1,000`}
       />
     </div>
   );

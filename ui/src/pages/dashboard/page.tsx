@@ -82,7 +82,7 @@ function Panel({ api, minutes, wide }: { api: Api; minutes: number; wide: boolea
         </Empty>
       ) : (
         <>
-          <Figures stats={stats.data} />
+          <Figures stats={stats.data} wide={wide} />
           <div className={cn("grid gap-4", wide && "lg:grid-cols-2")}>
             <Throughput data={series.data} />
             <Latency data={series.data} />

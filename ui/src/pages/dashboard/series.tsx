@@ -14,7 +14,7 @@ import type { ReactNode } from "react";
 
 import type { Series } from "@/api/client";
 import { AXIS, ChartCard, TOOLTIP } from "@/components/chart";
-import { formatMs } from "@/lib/format";
+import { formatMs, formatRate } from "@/lib/format";
 import { latencyRows, type Span, throughputRows } from "./series-rows";
 
 const time = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
@@ -34,11 +34,11 @@ export function Throughput({ data }: Props) {
       title="Throughput"
       unit="images/s"
       empty={peak === 0}
-      says={`Peak ${peak.toFixed(1)} images per second`}
+      says={`Peak ${formatRate(peak)} images per second`}
     >
       <ResponsiveContainer>
         <AreaChart data={rows} accessibilityLayer={false}>
-          {common(rows, (value) => `${value.toFixed(value < 10 ? 1 : 0)}/s`)}
+          {common(rows, (value) => `${formatRate(value)}/s`)}
           <Area
             type="step"
             dataKey="done_per_s"

@@ -33,10 +33,8 @@ export default function ResultsPage() {
   }, [pages, hasNextPage, isFetching, isError, fetchNextPage]);
 
   const open = useCallback((row: Prediction) => change({ id: row.request_id }), [change]);
-  const step = (by: 1 | -1) => {
-    const next = rows[rows.findIndex((row) => row.request_id === id) + by];
-    if (next) change({ id: next.request_id }, true);
-  };
+  const at = rows.findIndex((row) => row.request_id === id);
+  const show = (next: string) => change({ id: next }, true);
   const download = () =>
     void downloadCsv(api, filters).catch((error: unknown) =>
       toast.error(`No CSV: ${error instanceof Error ? error.message : "it failed"}`),
@@ -58,7 +56,7 @@ export default function ResultsPage() {
         ) : query.error && rows.length === 0 ? (
           <Failure error={query.error} onRetry={() => void query.refetch()} />
         ) : rows.length === 0 && !hasNextPage ? (
-          <NoRows filtered={Object.keys(filters).length > 0} />
+          <NoRows filtered={Object.keys(filters).length > 0} sure={sort.endsWith("confidence")} />
         ) : (
           <ResultsTable
             api={api}
@@ -79,7 +77,16 @@ export default function ResultsPage() {
       {query.isFetchNextPageError && (
         <Failure error={query.error} onRetry={() => void fetchNextPage()} />
       )}
-      {id && <Preview api={api} id={id} onClose={() => change({ id: "" })} onStep={step} />}
+      {id && (
+        <Preview
+          api={api}
+          id={id}
+          onClose={() => change({ id: "" })}
+          above={rows[at - 1]?.request_id}
+          below={at < 0 ? undefined : rows[at + 1]?.request_id}
+          onShow={show}
+        />
+      )}
     </div>
   );
 }
@@ -94,11 +101,12 @@ function Loading() {
   );
 }
 
-function NoRows({ filtered }: { filtered: boolean }) {
+function NoRows({ filtered, sure }: { filtered: boolean; sure: boolean }) {
   const linkTo = useLinkTo();
   return filtered ? (
     <Empty icon={SearchXIcon} title="Nothing matches">
       No prediction is like that. Clear a filter to see more.
+      {sure && " What has no label has no confidence: order by time to see that too."}
     </Empty>
   ) : (
     <Empty icon={InboxIcon} title="No results yet">

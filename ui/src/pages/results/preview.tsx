@@ -4,6 +4,7 @@ import { toast } from "sonner";
 
 import type { Api } from "@/api/apis";
 import { clientOf, type Prediction, type Results } from "@/api/client";
+import { ApiProblem } from "@/api/problems";
 import { resultQuery } from "@/api/queries";
 import { ConfidenceBars } from "@/components/confidence-bars";
 import { RelativeTime } from "@/components/relative-time";
@@ -23,11 +24,13 @@ interface Props {
   id: string;
   onClose: () => void;
   /** The neighbours in the list, where there are some. */
-  onStep: (by: 1 | -1) => void;
+  above: string | undefined;
+  below: string | undefined;
+  onShow: (id: string) => void;
 }
 
 /** One result with all that is known of it. */
-export function Preview({ api, id, onClose, onStep }: Props) {
+export function Preview({ api, id, onClose, above, below, onShow }: Props) {
   const { data: row, error, refetch } = useQuery(resultQuery(api, id));
   return (
     <Dialog
@@ -36,11 +39,17 @@ export function Preview({ api, id, onClose, onStep }: Props) {
       title={row?.image_name ?? "Result"}
       description={<span className="font-mono text-xs">{id}</span>}
       className="max-w-3xl"
+      onCloseAutoFocus={(event) => {
+        event.preventDefault(); // it was opened by its row, or by a link
+        document
+          .querySelector<HTMLElement>(`[data-request-id="${CSS.escape(id)}"] button`)
+          ?.focus();
+      }}
     >
       <div
         onKeyDown={(event) => {
-          if (event.key === "ArrowLeft") onStep(-1);
-          if (event.key === "ArrowRight") onStep(1);
+          if (event.key === "ArrowLeft" && above) onShow(above);
+          if (event.key === "ArrowRight" && below) onShow(below);
         }}
       >
         {error && !row ? (
@@ -55,7 +64,8 @@ export function Preview({ api, id, onClose, onStep }: Props) {
             variant="outline"
             size="icon"
             aria-label="The one above"
-            onClick={() => onStep(-1)}
+            disabled={!above}
+            onClick={() => above && onShow(above)}
           >
             <ChevronLeftIcon />
           </Button>
@@ -63,7 +73,8 @@ export function Preview({ api, id, onClose, onStep }: Props) {
             variant="outline"
             size="icon"
             aria-label="The one below"
-            onClick={() => onStep(1)}
+            disabled={!below}
+            onClick={() => below && onShow(below)}
           >
             <ChevronRightIcon />
           </Button>
@@ -141,9 +152,12 @@ function Delete({ api, row, onDeleted }: { api: Api; row: Prediction; onDeleted:
   const queries = useQueryClient();
   const { mutate, isPending } = useMutation({
     mutationFn: () =>
-      clientOf(api).DELETE("/results/{request_id}", {
-        params: { path: { request_id: row.request_id } },
-      }),
+      clientOf(api)
+        .DELETE("/results/{request_id}", { params: { path: { request_id: row.request_id } } })
+        .catch((error: unknown) => {
+          // Deleted already, by somebody else, is what was wanted.
+          if (!(error instanceof ApiProblem) || error.status !== 404) throw error;
+        }),
     onSuccess: () => {
       toast.success(`${row.image_name} is deleted.`);
       // Taken out of every list that is at hand, rather than have all of their pages fetched anew.
@@ -152,6 +166,7 @@ function Delete({ api, row, onDeleted }: { api: Api; row: Prediction; onDeleted:
         (lists) =>
           lists && { ...lists, pages: lists.pages.map((page) => without(page, row.request_id)) },
       );
+      queries.removeQueries({ queryKey: resultQuery(api, row.request_id).queryKey });
       onDeleted();
     },
     onError: (error) => toast.error(`It is not deleted: ${error.message}`),
