@@ -59,7 +59,8 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     app.config.update(
         MAX_CONTENT_LENGTH=chosen.max_body_bytes,
         # JSON and raw bodies count against the line above, form fields against these.
-        MAX_FORM_PARTS=2 * chosen.max_batch_files + 2,
+        # Each file may have a label and an id; one file too many still is told apart.
+        MAX_FORM_PARTS=3 * (chosen.max_batch_files + 1),
         MAX_FORM_MEMORY_SIZE=1_000_000,
     )
     database = Database(chosen.database_url)

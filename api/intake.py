@@ -6,14 +6,14 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 from batching import MicroBatcher
-from store.errors import StoreError
+from store.errors import Conflict, StoreError
 from store.images import ImageStore
 from store.notifications import Finished
 from store.predictions import Predictions
@@ -24,6 +24,9 @@ from tasks.adoption import key_of
 log = logging.getLogger(__name__)
 
 COMMIT_TOGETHER = 256  # images of concurrent uploads that one statement inserts, at most
+MOST_CONFLICTS = 10  # in one commit; each finds a race that was lost, or ends a deadlock
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Upload:
     content_type: str
     true_label: str | None = None
     traceparent: str | None = None
+    request_id: UUID | None = None  # where the client chose one
+
+
+# An upload, and what its object is called: nobody else's is, whatever ids clients choose.
+Named = tuple[UUID, Upload]
 
 
 class Intake:
@@ -66,8 +74,11 @@ class Intake:
         self._batchers_lock = threading.Lock()
         self._batchers_made = False
 
-    def accept(self, uploads: list[Upload], wait_s: float) -> list[dict[str, Any]]:
+    def accept(self, uploads: list[Upload], wait_s: float) -> list[Row | None]:
         """Accept images and return their rows, in order: finished if that was soon enough.
+
+        An image whose id has a row was accepted before. It gets that row and is not accepted
+        again; or ``None``, if the row is another image's. No two of ``uploads`` have one id.
 
         It empties ``uploads``: who waits keeps no image in memory that is on disk.
 
@@ -80,27 +91,27 @@ class Intake:
         """
         # Rows are inserted in the order of their keys: the rows of a request get theirs in
         # the order in which its images were sent, so that they are listed in it.
-        request_ids = sorted(uuid4() for _ in uploads)
-        named = list(zip(request_ids, uploads, strict=True))
+        named = list(zip(sorted(uuid4() for _ in uploads), uploads, strict=True))
         uploads.clear()
-        ids = [str(request_id) for request_id, _ in named]
+        ids = [_id_of(one) for one in named]
         if wait_s <= 0 or not self._places_to_wait.acquire(blocking=False):
             return self._commit_with_others(named)
         try:
             with self._finished.watch(ids) as waiter:
                 deadline = time.monotonic() + wait_s
-                pending = self._commit_with_others(named)
+                rows = self._commit_with_others(named)
                 named.clear()
+                for request_id, row in zip(ids, rows, strict=True):
+                    # What is finished by now, because it was sent before or its event came
+                    # first, is whole, and nobody tells of it again.
+                    if row is None or row["finished_at"]:
+                        waiter.leave_out(request_id)
                 finished = waiter.wait(max(0.0, deadline - time.monotonic()))
-            # A row that was finished before it was inserted (its event came first) is whole.
-            return [
-                row if row["finished_at"] else finished.get(row["request_id"], row)
-                for row in pending
-            ]
+            return [row and finished.get(row["request_id"], row) for row in rows]
         finally:
             self._places_to_wait.release()
 
-    def _commit_with_others(self, uploads: list[tuple[UUID, Upload]]) -> list[dict[str, Any]]:
+    def _commit_with_others(self, uploads: list[Named]) -> list[Row | None]:
         with self._batchers_lock:
             if not self._batchers_made:
                 self._insert = MicroBatcher(self._commit, size=COMMIT_TOGETHER)
@@ -110,39 +121,104 @@ class Intake:
                 self._batchers_made = True
         return self._insert(uploads)
 
-    def _commit(self, uploads: list[tuple[UUID, Upload]]) -> list[dict[str, Any]]:
+    def _commit(self, uploads: list[Named]) -> list[Row | None]:
+        ids = [_id_of(one) for one in uploads]
+        digests = [hashlib.sha256(upload.data).hexdigest() for _, upload in uploads]
+        rows = self._rows_of([str(upload.request_id) for _, upload in uploads if upload.request_id])
+        new: dict[str, tuple[Named, str]] = {}
+        for request_id, one, digest in zip(ids, uploads, digests, strict=True):
+            if request_id not in rows:  # of two requests with one id, the first is accepted
+                new.setdefault(request_id, (one, digest))
+        if new:
+            rows |= self._store(list(new.values()))
+        return [
+            rows[request_id] if rows[request_id]["sha256"] == digest else None
+            for request_id, digest in zip(ids, digests, strict=True)
+        ]
+
+    def _store(self, uploads: list[tuple[Named, str]]) -> dict[str, Row]:
+        """Store, insert and enqueue; return the rows by id, those of lost races among them."""
         references = self._images.put_many(
-            [
-                (key_of(request_id), upload.data, upload.content_type)
-                for request_id, upload in uploads
-            ]
+            [(key_of(own), upload.data, upload.content_type) for (own, upload), _ in uploads]
         )
-        try:
-            rows = self._predictions.insert(
-                [
-                    NewPrediction(
-                        request_id=request_id,
-                        lane=self._lane,
-                        image_name=upload.name,
-                        content_type=upload.content_type,
-                        size_bytes=len(upload.data),
-                        sha256=hashlib.sha256(upload.data).hexdigest(),
-                        reference=reference,
-                        true_label=upload.true_label,
-                        traceparent=upload.traceparent,
-                    )
-                    for (request_id, upload), reference in zip(uploads, references, strict=True)
-                ]
+        fresh = {
+            str(upload.request_id or own): NewPrediction(
+                request_id=upload.request_id or own,
+                lane=self._lane,
+                image_name=upload.name,
+                content_type=upload.content_type,
+                size_bytes=len(upload.data),
+                sha256=digest,
+                reference=reference,
+                true_label=upload.true_label,
+                traceparent=upload.traceparent,
             )
+            for ((own, upload), digest), reference in zip(uploads, references, strict=True)
+        }
+        chosen = {str(upload.request_id) for (_, upload), _ in uploads if upload.request_id}
+        try:
+            rows = self._insert_or_find(fresh, chosen)
         except StoreError:
             # In the cloud each stored image is an event, and would become a row all the same.
-            self._images.delete_many(references)
+            self._images.delete_many(self._without_row(fresh, chosen))
             raise
-        if self._enqueue:
+        if self._enqueue and fresh:
             # Not waited for: a broker that hangs must not hold up who uploads.
-            self._publish.submit(references)
-        by_id = {row["request_id"]: row for row in rows}
-        return [by_id[str(request_id)] for request_id, _ in uploads]
+            self._publish.submit([row.reference for row in fresh.values()])
+        return rows
+
+    def _insert_or_find(self, fresh: dict[str, NewPrediction], chosen: set[str]) -> dict[str, Row]:
+        """Insert ``fresh``, and return its rows and those of others that were there before it.
+
+        Another process may insert an id of ours after we have looked for it. Then nothing of
+        this commit is inserted: what lost its race is taken out of ``fresh`` and back out of the
+        store, where its key is not the winner's, and the others are inserted once more.
+        """
+        found: dict[str, Row] = {}
+        for _ in range(MOST_CONFLICTS):
+            if not fresh:
+                return found
+            try:
+                inserted = self._predictions.insert(list(fresh.values()))
+            except Conflict:
+                if not chosen & fresh.keys():
+                    raise
+            else:
+                return found | {row["request_id"]: row for row in inserted}
+            winners = self._rows_of(chosen & fresh.keys())  # none yet, after a deadlock
+            lost = [fresh.pop(request_id).reference for request_id in winners]
+            self._images.delete_many(lost)
+            # In the cloud their events may have had them adopted, and each image would be shown
+            # twice. Only now, because who adopts looks for the object first: an event that comes
+            # later finds none. One that looked before the deletion and inserts after this leaves
+            # a row that fails (image_missing), under an id that nobody was told.
+            self._predictions.forget(lost)
+            found |= winners
+        raise StoreError(f"database: {MOST_CONFLICTS} conflicts over request ids in one commit")
+
+    def _without_row(self, fresh: dict[str, NewPrediction], chosen: set[str]) -> list[Reference]:
+        """Return the images that can be taken back, after an insertion that failed.
+
+        It may have been committed all the same, and only the database's answer was lost. Who
+        chose an id comes back with it and is given that row, so its image has to stay.
+        """
+        asked = [row.reference for request_id, row in fresh.items() if request_id in chosen]
+        try:
+            rows = self._predictions.of(asked) if asked else []
+            kept = {
+                Reference(row["storage_key"], row["storage_version"])
+                for row in rows
+                if row["sha256"]
+            }
+        except StoreError:
+            kept = set(asked)  # an image without a row is the lesser evil
+        return [row.reference for row in fresh.values() if row.reference not in kept]
+
+    def _rows_of(self, chosen: Collection[str]) -> dict[str, Row]:
+        """Return the rows by these ids; asks for none where no client chose an id."""
+        if not chosen:
+            return {}
+        return {row["request_id"]: row for row in self._predictions.get(list(chosen))}
 
     def announce(self, references: list[Reference]) -> None:
         """Set off work on images that have their rows already, where a message does that."""
@@ -160,3 +236,8 @@ class Intake:
             # as the broker is back. Telling the client to try again would do it twice.
             log.error("could not enqueue %d images, left to the sweep: %s", len(references), error)
         return references
+
+
+def _id_of(named: Named) -> str:
+    own, upload = named
+    return str(upload.request_id or own)

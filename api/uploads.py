@@ -6,7 +6,8 @@ import base64
 import binascii
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from flask import Response, g, jsonify, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
@@ -31,6 +32,15 @@ FORM_BYTES = 64 * 1024  # for the names and headers in a form
 FORMS = "multipart/form-data with `file`, an image/* body, or JSON with `image_base64`"
 
 
+class Sent(NamedTuple):
+    """An image as a request has it, not yet checked."""
+
+    name: str
+    data: bytes
+    label: str | None
+    request_id: UUID | None
+
+
 @blueprint.post("/upload", **documentation.UPLOAD)
 def upload() -> Response:
     """Classify one image."""
@@ -51,6 +61,7 @@ def upload_batch() -> Response:
     with _reading():
         files = request.files.getlist("files")
         labels = request.form.getlist("true_label")
+        ids = [_uuid(text) for text in request.form.getlist("request_id")]
     if not files:
         raise Problem(400, "missing_field", "The form has no `files`; send at least one.")
     if len(files) > at_hand.settings.max_batch_files:
@@ -66,6 +77,15 @@ def upload_batch() -> Response:
             f"{len(labels)} `true_label` for {len(files)} `files`: send one for each, in their"
             " order (empty where unknown), or none.",
         )
+    if ids and len(ids) != len(files):
+        raise Problem(
+            422,
+            "wrong_number_of_request_ids",
+            f"{len(ids)} `request_id` for {len(files)} `files`: send one for each, in their"
+            " order, or none.",
+        )
+    if len(set(ids)) != len(ids):
+        raise Problem(422, "invalid_field", "Two files of the form have the same `request_id`.")
 
     good: dict[int, Upload] = {}
     results: list[dict[str, Any]] = []
@@ -73,20 +93,24 @@ def upload_batch() -> Response:
         name = _clean_name(file.filename)
         try:
             label = labels[number] if labels else None
-            good[number] = _checked(name, file.read(), label, at_hand)
+            request_id = ids[number] if ids else None
+            good[number] = _checked(Sent(name, file.read(), label, request_id), at_hand)
             results.append({})
         except Problem as problem:
-            results.append({"filename": name, "status": "rejected", "error": problem.as_dict()})
+            results.append(_rejected(name, problem))
         file.close()  # the form's copy, which is on a tmpfs in a container, and so in memory
-    if not good:
-        raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
-
     numbers, uploads = list(good), list(good.values())
     del good, file
-    rows = at_hand.intake.accept(uploads, wait_s)
-    g.request_ids = [row["request_id"] for row in rows]
+    rows = at_hand.intake.accept(uploads, wait_s) if uploads else []
+    g.request_ids = [row["request_id"] for row in rows if row]
     for number, row in zip(numbers, rows, strict=True):
-        results[number] = prediction_out(row, at_hand.images.bucket)
+        results[number] = (
+            prediction_out(row, at_hand.images.bucket)
+            if row
+            else _rejected(_clean_name(files[number].filename), _taken(ids[number]))
+        )
+    if all(result["status"] == "rejected" for result in results):
+        raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
     finished = all(result["status"] not in ("pending", "running") for result in results)
     response = jsonify(count=len(results), results=results, resources=at_hand.load())
     response.status_code = 200 if finished else 202
@@ -100,8 +124,10 @@ def _upload() -> Response:
     request.max_content_length = min(one_image, at_hand.settings.max_body_bytes)
     wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
     with _reading():
-        name, data, label = _one_image()
-    [row] = at_hand.intake.accept([_checked(name, data, label, at_hand)], wait_s)
+        sent = _one_image()
+    [row] = at_hand.intake.accept([_checked(sent, at_hand)], wait_s)
+    if row is None:
+        raise _taken(sent.request_id)
     g.request_ids = [row["request_id"]]
     prediction = prediction_out(row, at_hand.images.bucket)
     location = url_for("results.result", request_id=row["request_id"])
@@ -121,14 +147,17 @@ def _upload() -> Response:
     return response
 
 
-def _one_image() -> tuple[str, bytes, str | None]:
-    """Find the image in the request: its name, its bytes, and the true label sent along."""
+def _one_image() -> Sent:
+    """Find the image in the request, and what was sent along."""
     if request.mimetype == "multipart/form-data":
         if (file := request.files.get("file")) is None:
             raise Problem(400, "missing_field", f"The form has no `file`. Send {FORMS}.")
-        return _clean_name(file.filename), file.read(), request.form.get("true_label")
+        form = request.form
+        request_id = _uuid(form.get("request_id"))
+        return Sent(_clean_name(file.filename), file.read(), form.get("true_label"), request_id)
     label = request.args.get("true_label")
     name = request.args.get("filename")
+    chosen = request.args.get("request_id")
     if request.mimetype.startswith("image/"):
         data = request.get_data(cache=False)
         if request.content_length not in (None, len(data)):
@@ -137,16 +166,17 @@ def _one_image() -> tuple[str, bytes, str | None]:
                 "incomplete_body",
                 f"{len(data)} bytes came of the {request.content_length} announced.",
             )
-        return _clean_name(name), data, label
+        return Sent(_clean_name(name), data, label, _uuid(chosen))
     if request.is_json:
         document = request.get_json()
         if not isinstance(document, dict) or not isinstance(document.get("image_base64"), str):
             raise Problem(400, "missing_field", f"The JSON has no `image_base64`. Send {FORMS}.")
-        for field in ("filename", "true_label"):
+        for field in ("filename", "true_label", "request_id"):
             if not isinstance(document.get(field), str | None):
                 raise Problem(422, "invalid_field", f"`{field}` must be a string.")
         name, label = document.get("filename", name), document.get("true_label", label)
-        return _clean_name(name), _from_base64(document["image_base64"]), label
+        request_id = _uuid(document.get("request_id", chosen))
+        return Sent(_clean_name(name), _from_base64(document["image_base64"]), label, request_id)
     raise Problem(
         415,
         "unsupported_media_type",
@@ -178,8 +208,35 @@ def _from_base64(text: str) -> bytes:
         raise Problem(400, "invalid_base64", f"`image_base64` is not base64: {error}.") from error
 
 
-def _checked(name: str, data: bytes, label: str | None, at_hand: Services) -> Upload:
+def _uuid(text: str | None) -> UUID | None:
+    """Read the id that a client chose for its image."""
+    if text is None:
+        return None
+    try:
+        # UUID() takes braces and underscores too, and hyphens anywhere.
+        if str(request_id := UUID(text)) == text.lower():
+            return request_id
+    except ValueError:
+        pass
+    raise Problem(422, "invalid_field", f"`request_id` {text[:80]!r} is no UUID.")
+
+
+def _taken(request_id: UUID | None) -> Problem:
+    return Problem(
+        409,
+        "request_id_taken",
+        "Another image was sent under this `request_id`; choose a new one for this image.",
+        request_id=str(request_id),
+    )
+
+
+def _rejected(name: str, problem: Problem) -> dict[str, Any]:
+    return {"filename": name, "status": "rejected", "error": problem.as_dict()}
+
+
+def _checked(sent: Sent, at_hand: Services) -> Upload:
     """Check what can be checked without decoding; raises ``Problem``."""
+    name, data, label, request_id = sent
     if not data:
         raise Problem(400, "empty_file", "The file has no bytes.")
     if len(data) > at_hand.settings.max_image_bytes:
@@ -206,7 +263,9 @@ def _checked(name: str, data: bytes, label: str | None, at_hand: Services) -> Up
             f"`true_label` {label[:80]!r} is not a class of the model.",
             accepted_labels=at_hand.labels,
         )
-    return Upload(name, data, MEDIA_TYPES[image_format], label or None, tracing.current())
+    return Upload(
+        name, data, MEDIA_TYPES[image_format], label or None, tracing.current(), request_id
+    )
 
 
 def _clean_name(name: str | None) -> str:

@@ -12,7 +12,13 @@ from api.schemas import BatchOut, Prediction, ProblemDocument
 from api.waiting import MAX_WAIT_S
 
 _BINARY = {"type": "string", "format": "binary"}
+_NAME = {"type": "string", "description": "the image's name"}
 _LABEL = {"type": "string", "description": "the true class, where it is known"}
+_ID = {
+    "type": "string",
+    "format": "uuid",
+    "description": "an id that the client chooses: what is sent again is accepted once",
+}
 _WAIT: list[dict[str, Any]] = [
     {
         "name": "wait",
@@ -31,10 +37,10 @@ _BESIDE_A_RAW_BODY: list[dict[str, Any]] = [
     {
         "name": name,
         "in": "query",
-        "description": f"{meaning}, beside an image/* body",
-        "schema": {"type": "string"},
+        "description": f"{schema['description']}; beside an image/* body",
+        "schema": {member: schema[member] for member in schema if member != "description"},
     }
-    for name, meaning in (("filename", "the image's name"), ("true_label", "the true class"))
+    for name, schema in (("filename", _NAME), ("true_label", _LABEL), ("request_id", _ID))
 ]
 _PROBLEMS = {400: ProblemDocument, 413: ProblemDocument, 415: ProblemDocument} | {
     422: ProblemDocument,
@@ -42,7 +48,7 @@ _PROBLEMS = {400: ProblemDocument, 413: ProblemDocument, 415: ProblemDocument} |
 }
 
 UPLOAD: dict[str, Any] = {
-    "responses": {200: Prediction, 202: Prediction, **_PROBLEMS},
+    "responses": {200: Prediction, 202: Prediction, 409: ProblemDocument, **_PROBLEMS},
     "openapi_extensions": {
         "parameters": _WAIT + _BESIDE_A_RAW_BODY,
         "requestBody": {
@@ -52,7 +58,7 @@ UPLOAD: dict[str, Any] = {
                     "schema": {
                         "type": "object",
                         "required": ["file"],
-                        "properties": {"file": _BINARY, "true_label": _LABEL},
+                        "properties": {"file": _BINARY, "true_label": _LABEL, "request_id": _ID},
                     }
                 },
                 "image/*": {"schema": _BINARY},
@@ -62,8 +68,9 @@ UPLOAD: dict[str, Any] = {
                         "required": ["image_base64"],
                         "properties": {
                             "image_base64": {"type": "string", "format": "byte"},
-                            "filename": {"type": "string"},
+                            "filename": _NAME,
                             "true_label": _LABEL,
+                            "request_id": _ID,
                         },
                     }
                 },
@@ -85,6 +92,7 @@ UPLOAD_BATCH: dict[str, Any] = {
                         "properties": {
                             "files": {"type": "array", "items": _BINARY},
                             "true_label": {"type": "array", "items": _LABEL},
+                            "request_id": {"type": "array", "items": _ID},
                         },
                     }
                 }

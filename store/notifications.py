@@ -33,7 +33,11 @@ class Waiter:
     def finished(self, row: Row) -> None:
         """Take a finished row; the last one ends the wait."""
         self.rows[row["request_id"]] = row
-        self._unfinished.discard(row["request_id"])
+        self.leave_out(row["request_id"])
+
+    def leave_out(self, request_id: str) -> None:
+        """Wait for this one no longer: nobody will tell of it any more."""
+        self._unfinished.discard(request_id)
         if not self._unfinished:
             self._done.set()
 

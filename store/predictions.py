@@ -40,9 +40,10 @@ class Predictions:
 
         The event of an object can overtake the API that stored it, and have it adopted first.
         Such a row, without a digest, may even be finished; it takes on what the API knows and
-        keeps its state.
+        keeps its state. It was adopted under the id in its key, which is not always the row's.
 
         Raises:
+            Conflict: a request id is another row's; nothing is inserted.
             StoreError: the database failed, or an object was accepted before.
         """
         sql = f"""
@@ -58,11 +59,12 @@ class Predictions:
             inserted = self._database.insert_many(sql, _values(rows))
         except Conflict:
             # An adoption that went on at the same time, or of another version under our id:
-            # a PUT that was tried twice stores two in a versioned bucket.
+            # a PUT that was tried twice stores two in a versioned bucket. Under our key alone:
+            # whoever chooses an id must not take it away from an image that came by a form.
             self._database.query(
-                "UPDATE predictions SET request_id = gen_random_uuid()"
-                " WHERE request_id = ANY (%s::uuid[]) AND sha256 IS NULL",
-                ([str(row.request_id) for row in rows],),
+                "UPDATE predictions SET request_id = gen_random_uuid() WHERE sha256 IS NULL AND"
+                " (request_id, storage_key) IN (SELECT * FROM unnest(%s::uuid[], %s::text[]))",
+                ([str(row.request_id) for row in rows], [row.reference.key for row in rows]),
             )
             inserted = self._database.insert_many(sql, _values(rows))
         if len(inserted) < len(rows):
@@ -208,6 +210,12 @@ class Predictions:
     def delete(self, request_id: str) -> None:
         """Delete a row. Whoever works on its image finds nothing to finish."""
         self._database.query("DELETE FROM predictions WHERE request_id = %s", (request_id,))
+
+    def forget(self, references: Sequence[Reference]) -> None:
+        """Delete the rows that images were adopted into which the API has taken back."""
+        self._database.query(
+            f"DELETE FROM predictions {AMONG} AND sha256 IS NULL", _keys_and_versions(references)
+        )
 
     def newest(self, limit: int) -> list[Row]:
         """Return the rows accepted last, the last one first."""
