@@ -166,7 +166,9 @@ def test_an_image_that_is_deleted_while_it_waits_is_told_as_that(
 def test_an_api_that_goes_down_and_comes_back_costs_time_and_nothing_else(
     open_page: Opener, tmp_path: Path, renamed: list[Path], while_away: str
 ) -> None:
-    with Stack(tmp_path / "home") as stack:
+    # What the broker forgets with its end is taken up by the sweep, here sooner than after 30 s.
+    settings = {"SKYLANE_STALE_AFTER_S": "3", "SKYLANE_SWEEP_EVERY_S": "0.5"}
+    with Stack(tmp_path / "home", **settings) as stack:
         page = open_page(url=stack.url)
         expect(page.get_by_text("up to 10.5 MB each")).to_be_visible()
         if while_away == "in flight":
