@@ -175,7 +175,7 @@ def test_an_api_that_goes_down_and_comes_back_costs_time_and_nothing_else(
             send(page, renamed)  # the API ends in the midst of it, wherever that is
         stack.stop()
         expect(page.get_by_text("does not answer. Trying")).to_be_visible()
-        page.get_by_role("link", name="Dashboard").click()
+        page.get_by_role("link", name="Results", exact=True).click()
         expect(page.get_by_text("The API does not answer", exact=True)).to_be_visible(
             timeout=30_000
         )

@@ -19,6 +19,8 @@ const results = lazyPage(() => import("./pages/results/page"));
 const dashboard = lazyPage(() => import("./pages/dashboard/page"));
 const compare = lazyPage(() => import("./pages/compare/page"));
 
+const PRELOAD_AFTER_MS = 500;
+
 const root = document.getElementById("root");
 if (!root) throw new Error("index.html has no #root");
 const apis = await loadApis();
@@ -42,13 +44,6 @@ createRoot(root).render(
   </StrictMode>,
 );
 
-// The other pages' code comes now, and not when the API may be away.
-requestIdleCallbackOr(() => {
-  for (const { preload } of [results, dashboard, compare]) preload().catch(() => undefined);
-});
-
-/** Safari has no requestIdleCallback. */
-function requestIdleCallbackOr(work: () => void): void {
-  if ("requestIdleCallback" in window) window.requestIdleCallback(work);
-  else setTimeout(work, 500);
-}
+// The results' code comes now, which is little, and not when the API may be away. The charts' is
+// as much as all the rest, and waits for somebody who wants to see some.
+setTimeout(() => results.preload().catch(() => undefined), PRELOAD_AFTER_MS);
