@@ -187,3 +187,27 @@ def test_an_api_that_goes_down_and_comes_back_costs_time_and_nothing_else(
         expect(page.get_by_text("does not answer. Trying")).to_have_count(0)
         overview(page, "^50 of 50 done")
         assert received(stack.url, renamed) == once(renamed)
+
+
+def test_a_page_whose_code_does_not_come_says_so_and_comes_when_it_can(
+    open_page: Opener, api_url: str, renamed: list[Path]
+) -> None:
+    shut = [True]
+
+    def no_code(client: BaseHTTPRequestHandler) -> Refusal | None:
+        # The code of the first page and of the results is there by now.
+        return (404, {}) if shut and ready and client.path.startswith("/assets/") else None
+
+    ready: list[bool] = []
+    with Doorman(api_url, no_code) as door:
+        page = open_page(url=door.url)
+        send(page, renamed[:5])
+        overview(page, "^5 of 5 done")
+        ready.append(True)
+        page.get_by_role("link", name="Dashboard").click()
+        expect(page.get_by_text("This page could not be shown")).to_be_visible()
+        page.get_by_role("link", name="Classify").click()
+        overview(page, "^5 of 5 done")  # nothing that was on its way is forgotten
+        shut.clear()
+        page.get_by_role("link", name="Dashboard").click()
+        expect(page.get_by_text("Where the time goes")).to_be_visible()

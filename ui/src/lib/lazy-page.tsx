@@ -2,6 +2,7 @@ import { type ComponentType, use } from "react";
 
 const TRIES = 4;
 const PAUSE_MS = 700;
+const KEPT_MS = 100;
 
 type Load = () => Promise<{ default: ComponentType }>;
 
@@ -10,7 +11,8 @@ export function lazyPage(load: Load) {
   let coming: ReturnType<Load> | undefined;
   const preload = () => {
     coming ??= retried(load).catch((error: unknown) => {
-      coming = undefined; // the next one who asks tries again
+      // Who waits for it is told first; who asks after that has it tried again.
+      setTimeout(() => (coming = undefined), KEPT_MS);
       throw error;
     });
     return coming;
