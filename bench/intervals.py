@@ -113,7 +113,7 @@ def _ranks(n: int, q: float, confidence: float) -> tuple[int, int] | None:
     tail = (1 - confidence) / 2
     low = max(1, int(np.searchsorted(below, tail, side="right")) - 1)
     high = min(n, int(np.searchsorted(below, 1 - tail, side="left")))
-    # What is missing at an edge, where a rank below 1 or above n would be wanted, the other makes up.
+    # What is missing at an edge, where a rank beyond 1 or n is wanted, the other makes up.
     while below[high] - below[low] < confidence:
         if high < n:
             high += 1
