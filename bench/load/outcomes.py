@@ -1,0 +1,195 @@
+"""What became of each image: verified, not believed.
+
+An answer is a promise. What counts is the row that the database has at the end, and that it says of
+an image what the same service says of it alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID, uuid4
+
+import requests
+
+from bench.load.clock import Clocks, Exchange, compared
+from bench.load.images import Image
+from bench.load.rows import Row, rows_of
+from bench.load.sender import Sent
+from bench.load.target import Target
+
+What = Literal["done", "wrong", "failed", "refused", "unanswered", "unfinished", "lost"]
+# In this order they are told. All but the first are errors.
+OUTCOMES: tuple[What, ...] = (
+    "done",  # committed, and the answer is right
+    "wrong",  # committed, and it is not what this image gives by itself
+    "failed",  # committed as failed
+    "refused",  # answered with an error, and not accepted
+    "unanswered",  # no answer in time, or a connection that broke
+    "unfinished",  # accepted, and not committed when the drain was over
+    "lost",  # accepted, and without a row
+)
+LOOK_EVERY_S = 0.5
+ASK_ABOUT = 1_000  # images at a look, at most: asking is load, too
+# Of one image, alone and in a batch, probabilities differ by rounding. More is another image's.
+ALIKE = 0.05
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a service says of an image."""
+
+    label: str | None
+    confidence: float | None
+
+    def alike(self, other: Answer) -> bool:
+        """Whether both may be of one image."""
+        if self.confidence is None or other.confidence is None:
+            return self.label == other.label
+        return self.label == other.label and abs(self.confidence - other.confidence) <= ALIKE
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One image. Times are seconds from the run's beginning; None where there is none."""
+
+    request_id: UUID
+    image: str
+    what: What
+    code: str
+    scheduled_s: float
+    sent_s: float
+    answered_s: float
+    status: int | None
+    accepted_s: float | None
+    committed_s: float | None
+    row: Row | None
+
+    @property
+    def committed_ms(self) -> float | None:
+        """From when it was due until its outcome was committed."""
+        return None if self.committed_s is None else (self.committed_s - self.scheduled_s) * 1000
+
+    @property
+    def answered_ms(self) -> float:
+        """From when it was due until the request was answered."""
+        return (self.answered_s - self.scheduled_s) * 1000
+
+
+def drained(
+    sent: Sequence[Sent], target: Target, drain_s: float, every_s: float = LOOK_EVERY_S
+) -> dict[UUID, Row]:
+    """Wait until what was accepted is at its end, or ``drain_s`` are over; return all rows."""
+    accepted = [one for request in sent if request.accepted for one in request.due.ids]
+    others = [one for request in sent if not request.accepted for one in request.due.ids]
+    found: dict[UUID, Row] = {}
+    deadline_s = time.monotonic() + drain_s
+    while waiting := [one for one in accepted if one not in found or not found[one].finished]:
+        if time.monotonic() > deadline_s:
+            break
+        found |= rows_of(target, waiting[:ASK_ABOUT])  # work is done in order, nearly
+        time.sleep(every_s)
+    # What was not accepted may have a row all the same, for which nobody waited.
+    return found | rows_of(target, [*waiting, *others])
+
+
+def alone(
+    images: Sequence[Image], target: Target, began_s: float
+) -> tuple[dict[str, Answer], list[Exchange]]:
+    """Ask a service about each image by itself, when it has nothing else to do.
+
+    ``began_s`` is the run's beginning by ``time.monotonic``. With so little to do, these are also
+    the exchanges that tell best how far the clocks are apart.
+
+    Raises:
+        requests.RequestException: it does not answer.
+        TimeoutError: it has no answer to one within a minute.
+    """
+    answers, exchanges = {}, []
+    with requests.Session() as session:
+        for image in images:
+            one = uuid4()
+            url = target.to(f"/upload?wait=0&request_id={one}")
+            headers = target.headers("POST", url, image.data, {"Content-Type": image.media_type})
+            sent_s = time.monotonic() - began_s
+            answer = session.post(url, data=image.data, headers=headers, timeout=TIMEOUT_S)
+            answered_s = time.monotonic() - began_s
+            answer.raise_for_status()
+            row = _finished(target, one)
+            answers[image.name] = Answer(row.label, row.confidence)
+            exchanges.append(Exchange(sent_s, row.accepted, answered_s))
+    return answers, exchanges
+
+
+def judged(
+    sent: Sequence[Sent],
+    rows: Mapping[UUID, Row],
+    expected: Mapping[str, Answer],
+    exchanges: Sequence[Exchange] = (),
+) -> tuple[list[Outcome], Clocks | None]:
+    """Return what became of each image, and how the clocks compare by all exchanges."""
+    own = [
+        Exchange(request.sent_s, rows[one].accepted, request.answered_s)
+        for request in sent
+        if request.accepted
+        for one in request.due.ids
+        if one in rows
+    ]
+    clocks = compared([*own, *exchanges])
+    outcomes = []
+    for request in sent:
+        for number, (one, image) in enumerate(
+            zip(request.due.ids, request.due.images, strict=True)
+        ):
+            row = rows.get(one)
+            accepted_s = committed_s = None
+            if row and clocks:
+                accepted_s = clocks.ours(row.accepted)
+                if row.latency_ms is not None:
+                    committed_s = accepted_s + row.latency_ms / 1000
+            outcomes.append(
+                Outcome(
+                    request_id=one,
+                    image=image.name,
+                    what=_what(request, number, row, expected.get(image.name)),
+                    code=(row.error if row and row.error else request.code),
+                    scheduled_s=request.due.at_s,
+                    sent_s=request.sent_s,
+                    answered_s=request.answered_s,
+                    status=request.status,
+                    accepted_s=accepted_s,
+                    committed_s=committed_s,
+                    row=row,
+                )
+            )
+    return outcomes, clocks
+
+
+def _what(request: Sent, number: int, row: Row | None, expected: Answer | None) -> What:
+    if request.status is None:
+        return "unanswered"
+    if row and row.status == "failed":
+        return "failed"
+    if not request.accepted or number in request.refused:
+        return "refused"
+    if row is None:
+        return "lost"
+    if row.status != "done":
+        return "unfinished"
+    if expected and not Answer(row.label, row.confidence).alike(expected):
+        return "wrong"
+    return "done"
+
+
+def _finished(target: Target, one: UUID) -> Row:
+    deadline_s = time.monotonic() + TIMEOUT_S
+    while True:
+        row = rows_of(target, [one]).get(one)
+        if row and row.finished:
+            return row
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"{target.url} has no answer to one image after {TIMEOUT_S:.0f} s")
+        time.sleep(0.02)

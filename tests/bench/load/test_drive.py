@@ -1,0 +1,165 @@
+"""A run finds out what became of every image, whatever the answers promised."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator
+
+from bench.load.drive import NotReady, drive
+from bench.load.files import COLUMNS, NoRun, read_requests, read_runs, write_run
+from bench.load.rows import rows_of
+from bench.load.scenario import Scenario
+from bench.load.target import Target, TargetError
+from cli import skylane
+from tests.bench.load.liar import Liar, lying
+from tests.stack import Stack
+
+
+def scenario(**changes: Any) -> Scenario:
+    members = {
+        "name": "test",
+        "duration_s": 1,
+        "drain_s": 1,
+        "timeout_s": 2,
+        "arrivals": {"kind": "constant", "rate_per_s": 20},
+    }
+    return Scenario.model_validate(members | changes)
+
+
+def test_every_promise_is_checked_against_the_rows() -> None:
+    behaviours = ["done", "wrong", "another", "failed", "refused", "hang", "unfinished", "lost"]
+    with lying(Liar(behaviours)) as url:
+        run, outcomes = drive(scenario(), Target(url))
+    assert [one.what for one in outcomes[:8]] == [
+        "done",
+        "wrong",
+        "wrong",
+        "failed",
+        "refused",
+        "unanswered",
+        "unfinished",
+        "lost",
+    ]
+    assert run.outcomes == {
+        "done": 13,
+        "wrong": 2,
+        "failed": 1,
+        "refused": 1,
+        "unanswered": 1,
+        "unfinished": 1,
+        "lost": 1,
+    }
+    assert run.errors == 7
+    assert run.codes["too_busy"] == run.codes["truncated_image"] == run.codes["TimeoutError"] == 1
+    assert run.committed.samples == 13
+
+
+def test_latency_counts_from_when_a_request_was_due_not_from_when_it_could_be_sent() -> None:
+    """One at a time, 100 ms each, sent every 50: the last of twenty waits for a second."""
+    with lying(Liar([], stall_s=0.1, threaded=False)) as url:
+        _, outcomes = drive(scenario(timeout_s=30), Target(url))
+    waited = [one.answered_ms for one in outcomes]
+    assert waited[0] < 400
+    assert waited[-1] > 900
+    assert all(one.sent_s - one.scheduled_s < 0.5 for one in outcomes)  # the loop was open
+
+
+def test_a_target_that_is_no_skylane_is_refused() -> None:
+    with pytest.raises(TargetError, match="no address of an API: http://HOST:PORT is wanted"):
+        Target("localhost:8000")
+    with pytest.raises(NotReady, match="/about does not say what it is"):
+        drive(scenario(), Target("http://127.0.0.1:9"))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run a Skylane."""
+    stack = Stack(tmp_path_factory.mktemp("bench") / "home").start()
+    yield stack
+    stack.stop()
+
+
+def test_a_real_lane_does_all_that_it_accepts(stack: Stack, tmp_path: Path) -> None:
+    arguments = ["bench", "run", "smoke", "--target", stack.url, "--out", str(tmp_path)]
+    result = CliRunner().invoke(skylane, arguments, standalone_mode=False)
+    assert result.return_value == 0, result.output
+    [(run, folder)] = read_runs(tmp_path)
+    assert set(run.outcomes) - {"done"} == {what for what, n in run.outcomes.items() if n == 0}
+    assert run.committed.percentiles[0].value
+    assert run.accepted_to_committed.samples == run.committed.samples == run.images
+    assert 0 < run.warm_up_images < 30
+    assert run.clock_within_ms is not None
+    assert run.clock_within_ms < 50
+    schema = json.loads((tmp_path / "run.schema.json").read_text())
+    Draft202012Validator(schema).validate(json.loads((folder / "run.json").read_text()))
+    lines = read_requests(folder)
+    assert len(lines) == run.images + run.warm_up_images
+    assert tuple(lines[0]) == COLUMNS
+    for line in lines:
+        in_order = ("scheduled_s", "sent_s", "answered_s")
+        assert float(line["scheduled_s"]) <= float(line["sent_s"]) <= float(line["answered_s"])
+        assert all(line[name] for name in in_order)
+        assert float(line["finished_s"]) > float(line["accepted_s"])
+
+
+def test_batches_count_each_of_their_images(stack: Stack) -> None:
+    batches = scenario(
+        images_per_request=10, drain_s=60, arrivals={"kind": "constant", "rate_per_s": 3}
+    )
+    run, outcomes = drive(batches, Target(stack.url))
+    assert run.outcomes["done"] == run.images == 30
+    assert len({one.request_id for one in outcomes}) == 30
+    assert run.offered_per_s == pytest.approx(30)
+
+
+def test_the_database_and_the_api_tell_the_same(tmp_path: Path, database_url: str) -> None:
+    stack = Stack(tmp_path / "home", DATABASE_URL=database_url).start()
+    try:
+        run, outcomes = drive(scenario(drain_s=60), Target(stack.url, database_url=database_url))
+        ids = [one.request_id for one in outcomes]
+        told = rows_of(Target(stack.url), ids)
+    finally:
+        stack.stop()
+    assert run.outcomes["done"] == 20
+    for one in outcomes:
+        assert one.row
+        api, database = told[one.request_id], one.row
+        assert (api.label, api.accepted) == (database.label, database.accepted)
+        assert api.latency_ms == pytest.approx(database.latency_ms, abs=0.01)  # rounded
+        assert api.stages_ms == pytest.approx(database.stages_ms, abs=0.01)
+
+
+def test_a_folder_without_runs_says_how_to_make_some(tmp_path: Path) -> None:
+    with pytest.raises(NoRun, match="`skylane bench run` makes some"):
+        read_runs(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    with pytest.raises(NoRun, match="is no run"):
+        read_runs(tmp_path)
+
+
+def test_what_is_wrong_on_the_command_line_is_said_in_a_line(tmp_path: Path) -> None:
+    runner = CliRunner()
+    for arguments, complaint in (
+        (["stedy", "--target", "http://127.0.0.1:9"], "Those that come with Skylane"),
+        (["smoke", "--target", "http://127.0.0.1:9"], "does not say what it is"),
+        (["smoke", "--target", "here"], "no address of an API"),
+        (["trace", "--target", "http://127.0.0.1:9", "--scale", "9"], "9 times its rate"),
+    ):
+        result = runner.invoke(skylane, ["bench", "run", *arguments], standalone_mode=True)
+        assert result.exit_code == 1
+        assert complaint in result.output
+        assert "Traceback" not in result.output
+
+
+def test_two_runs_that_begin_at_once_do_not_share_a_folder(tmp_path: Path) -> None:
+    with lying(Liar([])) as url:
+        run, outcomes = drive(scenario(), Target(url))
+    write_run(tmp_path, run, outcomes)
+    with pytest.raises(FileExistsError):
+        write_run(tmp_path, run, outcomes)
