@@ -1,0 +1,168 @@
+"""What a million images cost in each lane, by load, and from which load on on-prem is cheaper.
+
+    python -m bench.cost --measured FILE.json
+
+FILE.json is a `bench.cost.measured.Measured`. Prices are those of bench/cost/prices; those that are
+from memory are marked. What is supposed is printed last, and each of it can be set:
+``--set host=c7i.xlarge --set hosts_min=1``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from bench.cost.assumptions import Assumptions
+from bench.cost.bill import (
+    ON_PREM,
+    SERVERLESS,
+    Bill,
+    on_prem_bill,
+    serverless_bill,
+)
+from bench.cost.break_even import break_even, cost_interval
+from bench.cost.measured import BadMeasurement, Measured, read_measured
+from bench.cost.months import Prices, all_prices
+from bench.cost.pricing import PriceError
+from bench.intervals import RESAMPLES, Interval
+
+LOADS_PER_S = (0.1, 1.0, 10.0, 100.0, 1000.0)
+UNCHECKED = " (!)"
+
+
+def main() -> None:
+    """Reckon and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--measured", type=Path, required=True)
+    parser.add_argument("--loads", type=float, nargs="+", default=list(LOADS_PER_S))
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="settings")
+    parser.add_argument("--resamples", type=int, default=RESAMPLES)
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
+    chosen = parser.parse_args()
+    try:
+        measured = read_measured(chosen.measured)
+        assumed = assumptions(chosen.settings)
+        figures = reckoned(measured, assumed, all_prices(), chosen.loads, chosen.resamples)
+    except (BadMeasurement, PriceError, ValueError) as error:
+        sys.exit(str(error))
+    print("\n".join(shown(figures, assumed)))
+    if chosen.json:
+        chosen.json.write_text(json.dumps(_plain(figures, assumed), indent=2) + "\n")
+
+
+def assumptions(settings: list[str]) -> Assumptions:
+    """Return the assumptions with ``NAME=VALUE`` of each setting in place of the default.
+
+    Raises:
+        ValueError: there is no such assumption, or the value does not fit it.
+    """
+    known = [one.name for one in fields(Assumptions)]
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in known:
+            raise ValueError(f"no assumption {name!r}; there are {', '.join(known)}")
+        values[name] = value
+    try:
+        return TypeAdapter(Assumptions).validate_python(values)
+    except ValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+def reckoned(
+    measured: Measured,
+    assumed: Assumptions,
+    prices: Prices,
+    loads_per_s: list[float],
+    resamples: int,
+) -> dict[str, Any]:
+    """Return the bills, their intervals, and the break-even."""
+    rng = np.random.default_rng(1)
+    costs = [
+        (bill, cost_interval(bill.lane, load, measured, assumed, prices, rng, resamples))
+        for load in loads_per_s
+        for bill in (
+            serverless_bill(load, measured, assumed, prices),
+            on_prem_bill(load, measured, assumed, prices),
+        )
+    ]
+    even = break_even(measured, assumed, prices, rng, resamples)
+    return {"measured_on": measured.machine, "costs": costs, "break_even_per_s": even}
+
+
+def shown(figures: dict[str, Any], assumed: Assumptions) -> list[str]:
+    """Return the report's lines."""
+    costs: list[tuple[Bill, Interval]] = figures["costs"]
+    lines = [f"measured on {figures['measured_on']}", ""]
+    for lane in (SERVERLESS, ON_PREM):
+        lines += _table([(bill, found) for bill, found in costs if bill.lane == lane])
+    even: Interval | None = figures["break_even_per_s"]
+    if even is None:
+        lines.append("on-prem is at no load the cheaper lane")
+    else:
+        lines.append(f"on-prem is the cheaper lane from {even} images/s on, all the time")
+    if any(not line.checked for bill, _ in costs for line in bill.lines):
+        lines.append(f"{UNCHECKED.strip()}: this price is from memory; look it up")
+    lines += [f"warning: {text}" for text in dict.fromkeys(_warnings(costs))]
+    lines += ["", "free allowances are not counted; supposed is:"]
+    lines += [f"  {name} = {value}: {about}" for name, value, about in assumed.told()]
+    return lines
+
+
+def _table(costs: list[tuple[Bill, Interval]]) -> list[str]:
+    bills = [bill for bill, _ in costs]
+    items = list(dict.fromkeys(line.item for bill in bills for line in bill.lines))
+    width = max(map(len, items)) + len(UNCHECKED)
+    head = f"{bills[0].lane + ', USD a million':<{width}}"
+    rows = [head + "".join(f"{f'{bill.images_per_s:g}/s':>12}" for bill in bills)]
+    for item in items:
+        found = [next((one for one in bill.lines if one.item == item), None) for bill in bills]
+        mark = UNCHECKED if any(one and not one.checked for one in found) else ""
+        figures = "".join(f"{one.usd_per_million:>12.3f}" if one else f"{'':>12}" for one in found)
+        rows.append(f"{item + mark:<{width}}{figures}")
+    rows.append(f"{'together':<{width}}" + "".join(f"{b.usd_per_million:>12.3f}" for b in bills))
+    for name in ("low", "high"):
+        bounds = "".join(f"{getattr(found, name):>12.3f}" for _, found in costs)
+        rows.append(f"{'  95 %, ' + name:<{width}}{bounds}")
+    return [*rows, ""]
+
+
+def _warnings(costs: list[tuple[Bill, Interval]]) -> list[str]:
+    return [
+        f"{bill.lane} at {bill.images_per_s:g} images/s: {text}"
+        for bill, _ in costs
+        for text in bill.warnings
+    ]
+
+
+def _plain(figures: dict[str, Any], assumed: Assumptions) -> dict[str, Any]:
+    """Return the figures as JSON has them, where infinity is null. ``costs`` is as in a report."""
+    even: Interval | None = figures["break_even_per_s"]
+    return {
+        "measured_on": figures["measured_on"],
+        "costs": [
+            {
+                "lane": bill.lane,
+                "images_per_s": bill.images_per_s,
+                "usd_per_million": asdict(found),
+                "lines": [asdict(line) for line in bill.lines],
+                "warnings": list(bill.warnings),
+            }
+            for bill, found in figures["costs"]
+        ],
+        "break_even_per_s": even
+        and {name: None if math.isinf(one) else one for name, one in asdict(even).items()},
+        "assumptions": asdict(assumed),
+    }
+
+
+if __name__ == "__main__":
+    main()

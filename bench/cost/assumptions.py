@@ -1,0 +1,63 @@
+"""What the bills suppose and nobody measured. It is printed with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+SECONDS_PER_MONTH = 730 * 3600  # AWS's month of 730 hours
+HOURS_PER_MONTH = 730
+
+
+def _says(default: Any, about: str) -> Any:
+    return field(default=default, metadata={"about": about})
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """Each field says what it is about; ``told`` yields all of that."""
+
+    # Both lanes keep the same, for as long.
+    days_kept: float = _says(30, "images and rows are kept so long (imagesKeptDays of dev)")
+    row_bytes: float = _says(1_000, "a row with its share of the indexes, on the database's disk")
+    database_gb_min: float = _says(20, "the least disk of a database (AllocatedStorage)")
+    target_utilisation: float = _says(
+        0.6, "of what a host or a database can do, so that waiting stays short and a peak fits in"
+    )
+
+    # Serverless. The numbers of things are those of infra/resources and lambda_adapters.
+    database_class: str | None = _says(
+        None, "of RDS; none: the least that carries the load by the CPU time PostgreSQL takes"
+    )
+    database_multi_az: bool = _says(True, "a second database in another zone, as prod has it")
+    result_requests: float = _says(
+        1.0, "requests with which a client gets an image's result, after an answer of 202"
+    )
+    network_ms: float = _says(
+        0.0, "added to each invocation, for stores that were on loopback when it was measured"
+    )
+    pollers: int = _says(5, "long polls of Lambda's on a queue that is idle")
+    poll_s: float = _says(20.0, "how long each of them waits")
+    http_unit_bytes: float = _says(512 * 1024, "what API Gateway counts as one request")
+    alarms: int = _says(8, "of CloudWatch")
+    custom_metrics: int = _says(11, "of CloudWatch: ten of infer, one of the sweep")
+    dashboards: int = _says(1, "of CloudWatch")
+    log_days: float = _says(7, "that logs are kept (logRetentionDays of dev)")
+
+    # On-prem.
+    host: str = _says("c7i.large", "of prices/vm.toml; its vCPUs pass what the measured ones did")
+    hosts_min: int = _says(2, "so that one can fail; each runs API, worker, Redis and PostgreSQL")
+    host_disk_gb: float = _says(20, "of each host, for system and programs")
+    on_prem_database: Literal["own", "rds"] = _says(
+        "own", "PostgreSQL on the hosts, without a standby, as it was measured; or RDS as above"
+    )
+    on_prem_images: Literal["disk", "s3"] = _says(
+        "disk", "on the hosts' disks, shared by an S3-compatible store that costs nothing else"
+    )
+    power_and_hosting_usd: float = _says(0.0, "for each host and month, where it is not rented")
+
+    def told(self) -> Iterator[tuple[str, object, str]]:
+        """Yield each assumption's name, value and meaning."""
+        for one in fields(self):
+            yield one.name, getattr(self, one.name), one.metadata["about"]
