@@ -76,6 +76,57 @@ class Cost(BaseModel):
     usd_per_million: Interval
 
 
+class ColdStartStep(BaseModel):
+    """Where a cold start's time goes: medians of one step."""
+
+    backend: str
+    memory_mb: int
+    step: str = Field(description="process, imports, model, first prediction")
+    ms: Interval
+
+
+class Stage(BaseModel):
+    """Where an image's time goes: a stage's median and 90th percentile under one load."""
+
+    lane: Lane
+    offered_per_s: float
+    stage: str = Field(description="accept, queue, fetch, decode, infer, record")
+    p50_ms: float | None
+    p90_ms: float | None
+
+
+class Row(BaseModel):
+    """One line of the table that sums both lanes up, in words."""
+
+    what: str
+    on_prem: str
+    serverless: str
+    note: str = ""
+
+
+class Predicted(BaseModel):
+    """A percentile that was measured, and what the simulation says of the same load."""
+
+    lane: Lane
+    offered_per_s: float
+    q: float
+    measured: Interval
+    predicted_ms: float
+
+
+class Simulated(BaseModel):
+    """A lane beyond this machine, by discrete-event simulation; nobody has measured this."""
+
+    lane: Lane
+    setting: str = Field(description="how large the lane is, in words")
+    offered_per_s: float
+    seconds: float = Field(description="for how long that is offered")
+    p50_ms: float | None
+    p99_ms: float | None
+    recovered_s: float | None = Field(description="from the first image until all are committed")
+    largest: int = Field(description="environments or workers that were at work at once")
+
+
 class Report(BaseModel):
     """Everything that was compared. A section that was not measured is empty."""
 
@@ -91,6 +142,12 @@ class Report(BaseModel):
     break_even_per_s: Interval | None = Field(
         description="above this load, all the time, on-prem is the cheaper lane"
     )
+    table: list[Row] = []
+    stages: list[Stage] = []
+    cold_start_steps: list[ColdStartStep] = []
+    predicted: list[Predicted] = []
+    simulated: list[Simulated] = []
+    assumptions: list[str] = Field([], description="what the verdict and the costs suppose")
 
 
 @blueprint.get("/report.json", responses={200: Report, 404: ProblemDocument})

@@ -16,6 +16,8 @@ from pathlib import Path
 import psutil
 import requests
 
+from local.postgres import EmbeddedPostgres
+
 START_LIMIT_S = 60
 BYTES_PER_MB = 1e6
 # What to look for in a command line, to know whose process it is.
@@ -32,9 +34,17 @@ PARTS = {
 class Running:
     """A running stack: its address, and what its processes use."""
 
-    def __init__(self, url: str, supervisor: psutil.Process) -> None:
+    def __init__(self, url: str, home: Path, supervisor: psutil.Process) -> None:
         self.url = url
+        self._home = home
         self._supervisor = supervisor
+
+    @property
+    def database_url(self) -> str:
+        """Return libpq's address of its PostgreSQL."""
+        postgres = EmbeddedPostgres(self._home)
+        postgres.find()
+        return postgres.url
 
     def cpu_s(self) -> dict[str, float]:
         """Return the CPU seconds that each part has used since its start."""
@@ -86,7 +96,7 @@ def running_stack(**settings: str) -> Iterator[Running]:
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"no stack:\n{log_path.read_text()}")
                 time.sleep(0.1)
-            yield Running(url, psutil.Process(process.pid))
+            yield Running(url, Path(folder) / "home", psutil.Process(process.pid))
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)

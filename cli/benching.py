@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.modelling import NEW_FOLDER
+
 if TYPE_CHECKING:
     from bench.load.run import Run
 
@@ -24,6 +26,29 @@ def bench() -> None:
             f"the bench needs {', '.join(missing)}:"
             " .venv/bin/pip install --requirement requirements/bench.txt"
         )
+
+
+@bench.command()
+@click.option("--out", type=NEW_FOLDER, required=True, help="A new folder for all that is found.")
+@click.option("--quick", is_flag=True, help="Half a minute a lane: to see that it works.")
+@click.option("--repetitions", type=click.IntRange(1), help="Of everything. Default: 3.")
+@click.option("--seed", type=int, help="Of the load, and of the lanes' order.")
+def compare(out: Path, quick: bool, repetitions: int | None, seed: int | None) -> None:
+    """Run both lanes on this machine, in turns, under the same load. Half an hour."""
+    from dataclasses import replace
+
+    from bench.comparison import QUICK, Plan
+    from bench.comparison import compare as run
+
+    if out.exists():
+        raise click.ClickException(f"{out} is there already: a new folder is wanted")
+    plan = QUICK if quick else Plan()
+    if repetitions:
+        plan = replace(plan, repetitions=repetitions)
+    if seed is not None:
+        plan = replace(plan, seed=seed)
+    run(plan, out, click.echo)
+    click.echo(f"{out} holds it all; `skylane bench report {out}` makes something to look at.")
 
 
 @bench.command()

@@ -32,7 +32,7 @@ class EmbeddedPostgres:
     def __init__(self, home: Path) -> None:
         self._data = home / "postgres"
         self._user = _server_user(self._data)
-        self._sockets = self._data  # until prepare() knows better
+        self._sockets = self._data  # until find() knows better
 
     @property
     def url(self) -> str:
@@ -69,8 +69,16 @@ class EmbeddedPostgres:
         """
         if not self._data.exists():
             self._make_data_folder()
-        self._sockets = socket_folder(self._data, self._user.pw_uid)
+        self.find()
         self._forget_stranger()
+
+    def find(self) -> None:
+        """Know the ``url`` of a server whose data folder is there, whoever runs it.
+
+        Raises:
+            LocalError: somebody else made the folder that its socket would be in.
+        """
+        self._sockets = socket_folder(self._data, self._user.pw_uid)
 
     def ready(self) -> bool:
         """Say whether the server takes connections."""

@@ -13,7 +13,7 @@ import requests
 from bench.load import summary
 from bench.load.clock import Clocks
 from bench.load.images import Image, images_of
-from bench.load.outcomes import Outcome, alone, drained, judged
+from bench.load.outcomes import Known, Outcome, alone, drained, judged
 from bench.load.rows import STAGES
 from bench.load.run import FORMAT, Latency, Run
 from bench.load.scenario import Scenario
@@ -28,8 +28,12 @@ class NotReady(Exception):
     """A target cannot be asked what it is; the message says what it answered."""
 
 
-def drive(scenario: Scenario, target: Target, label: str = "") -> tuple[Run, list[Outcome]]:
+def drive(
+    scenario: Scenario, target: Target, label: str = "", known: Known | None = None
+) -> tuple[Run, list[Outcome]]:
     """Send a scenario's load, verify every image, and summarise.
+
+    ``known`` is what the target says of each image alone; without it it is asked, afterwards.
 
     Raises:
         NotReady: nobody answers at the target, or nobody that is a Skylane.
@@ -44,12 +48,18 @@ def drive(scenario: Scenario, target: Target, label: str = "") -> tuple[Run, lis
     due = _due(times_s, images, scenario)
     here = summary.machine()
     began_at = datetime.now(UTC)
-    sent, own, began_s = send(due, target, wait_s=scenario.wait_s, timeout_s=scenario.timeout_s)
+    sent, own, began_s = send(
+        due,
+        target,
+        wait_s=scenario.wait_s,
+        timeout_s=scenario.timeout_s,
+        retries=scenario.retries,
+    )
     rows = drained(sent, target, scenario.drain_s)
     # Afterwards, because whoever is asked before is warm.
     used = {image.name for one in due for image in one.images}
-    expected, exchanges = alone([one for one in images if one.name in used], target, began_s)
-    outcomes, clocks = judged(sent, rows, expected, exchanges)
+    known = known or alone([one for one in images if one.name in used], target)
+    outcomes, clocks = judged(sent, rows, known, began_s)
     run = Run(
         format=FORMAT,
         began_at=began_at,
@@ -109,6 +119,7 @@ def _figures(
         "seconds": round(last_s - first_s, 3),
         "images": len(counting),
         "warm_up_images": warm_up,
+        "attempts": sum(one.attempts for one in counting),
         "offered_per_s": round(len(counting) / max(scenario.duration_s - first_s, 1e-9), 3),
         "done_per_s": round(len(done) / max(last_s - first_s, 1e-9), 3),
         "outcomes": found,

@@ -18,6 +18,7 @@ from bench.load.run import Run
 COLUMNS = (
     "request_id", "image", "scheduled_s", "sent_s", "answered_s", "http_status", "code", "outcome",
     "accepted_s", "finished_s", "latency_ms", *STAGES, "batch_size", "cold_start", "worker", "lane",
+    "attempts",
 )  # fmt: skip
 
 
@@ -72,6 +73,7 @@ def _line(one: Outcome) -> Sequence[object]:
         row and row.latency_ms,
         *(row.stages_ms[name] if row else None for name in STAGES),
         row and row.batch_size, row and row.cold_start, row and row.worker, row and row.lane,
+        one.attempts,
     )  # fmt: skip
 
 

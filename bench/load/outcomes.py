@@ -67,6 +67,7 @@ class Outcome:
     accepted_s: float | None
     committed_s: float | None
     row: Row | None
+    attempts: int = 1
 
     @property
     def committed_ms(self) -> float | None:
@@ -96,13 +97,20 @@ def drained(
     return found | rows_of(target, [*waiting, *others])
 
 
-def alone(
-    images: Sequence[Image], target: Target, began_s: float
-) -> tuple[dict[str, Answer], list[Exchange]]:
-    """Ask a service about each image by itself, when it has nothing else to do.
+@dataclass(frozen=True)
+class Known:
+    """What a service says of each image when it has nothing else to do.
 
-    ``began_s`` is the run's beginning by ``time.monotonic``. With so little to do, these are also
-    the exchanges that tell best how far the clocks are apart.
+    With so little to do these are also the exchanges that tell best how far the clocks are apart;
+    theirs on our side are by ``time.monotonic``.
+    """
+
+    answers: Mapping[str, Answer]
+    exchanges: Sequence[Exchange]
+
+
+def alone(images: Sequence[Image], target: Target) -> Known:
+    """Ask a service about each image by itself.
 
     Raises:
         requests.RequestException: it does not answer.
@@ -114,23 +122,26 @@ def alone(
             one = uuid4()
             url = target.to(f"/upload?wait=0&request_id={one}")
             headers = target.headers("POST", url, image.data, {"Content-Type": image.media_type})
-            sent_s = time.monotonic() - began_s
+            sent_s = time.monotonic()
             answer = session.post(url, data=image.data, headers=headers, timeout=TIMEOUT_S)
-            answered_s = time.monotonic() - began_s
+            answered_s = time.monotonic()
             answer.raise_for_status()
             row = _finished(target, one)
             answers[image.name] = Answer(row.label, row.confidence)
             exchanges.append(Exchange(sent_s, row.accepted, answered_s))
-    return answers, exchanges
+    return Known(answers, exchanges)
 
 
 def judged(
     sent: Sequence[Sent],
     rows: Mapping[UUID, Row],
-    expected: Mapping[str, Answer],
-    exchanges: Sequence[Exchange] = (),
+    known: Known,
+    began_s: float,
 ) -> tuple[list[Outcome], Clocks | None]:
-    """Return what became of each image, and how the clocks compare by all exchanges."""
+    """Return what became of each image, and how the clocks compare by all exchanges.
+
+    ``began_s`` is the run's beginning by ``time.monotonic``.
+    """
     own = [
         Exchange(request.sent_s, rows[one].accepted, request.answered_s)
         for request in sent
@@ -138,7 +149,11 @@ def judged(
         for one in request.due.ids
         if one in rows
     ]
-    clocks = compared([*own, *exchanges])
+    quiet = [
+        Exchange(one.sent_s - began_s, one.accepted, one.answered_s - began_s)
+        for one in known.exchanges
+    ]
+    clocks = compared([*own, *quiet])
     outcomes = []
     for request in sent:
         for number, (one, image) in enumerate(
@@ -154,7 +169,7 @@ def judged(
                 Outcome(
                     request_id=one,
                     image=image.name,
-                    what=_what(request, number, row, expected.get(image.name)),
+                    what=_what(request, number, row, known.answers.get(image.name)),
                     code=(row.error if row and row.error else request.code),
                     scheduled_s=request.due.at_s,
                     sent_s=request.sent_s,
@@ -163,6 +178,7 @@ def judged(
                     accepted_s=accepted_s,
                     committed_s=committed_s,
                     row=row,
+                    attempts=request.attempts,
                 )
             )
     return outcomes, clocks

@@ -70,6 +70,7 @@ class Run(_Kept):
     seconds: float = Field(description="from the first request to the last commit")
     images: int = Field(description="that were sent, without the warm-up")
     warm_up_images: int = Field(description="that were cut off the beginning")
+    attempts: int = Field(description="to send each image, in all")
     offered_per_s: float = Field(description="images, by schedule")
     done_per_s: float = Field(description="images that were done, from first due to last commit")
     outcomes: dict[str, int]

@@ -32,6 +32,7 @@ class Scenario(BaseModel):
     images_per_request: int = Field(1, ge=1, le=1000, description="more than 1: /upload_batch")
     wait_s: float = Field(0.0, ge=0, le=60, description="how long an upload waits for its result")
     timeout_s: float = Field(60.0, gt=0, description="a request that takes longer is given up")
+    retries: int = Field(0, ge=0, description="of what was throttled, away or not answered")
     drain_s: float = Field(120.0, gt=0, description="after the last one, for what was accepted")
     warm_up: Literal["none", "mser-5"] | float = Field(
         "none",

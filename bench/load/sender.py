@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import resource
 import time
 from collections.abc import Sequence
@@ -19,6 +20,11 @@ import aiohttp
 from bench.load.images import Image
 from bench.load.target import Target
 
+# What a client sends again, under the same request id, so that it is accepted once (HTTP 429 and
+# gateways' answers); after a wait by chance below a bound that doubles:
+# https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+AGAIN = (429, 502, 503, 504)
+BACK_OFF_S, BACK_OFF_MOST_S = 0.1, 2.0
 BOUNDARY = "skylane-bench-7f3a9c"
 LEAD_S = 0.2  # from the beginning to the first request: everything is ready by then
 LOOK_EVERY_S = 0.01  # how often the loop's own delay is measured
@@ -40,9 +46,10 @@ class Sent:
     due: Due
     sent_s: float
     answered_s: float
-    status: int | None  # of HTTP; None: there was no answer
+    status: int | None  # of HTTP; None: there was no answer. The last attempt's.
     code: str = ""  # of the problem, or what kept the answer away
     refused: frozenset[int] = frozenset()  # files of an accepted batch that were not
+    attempts: int = 1
 
     @property
     def accepted(self) -> bool:
@@ -63,6 +70,7 @@ class Own:
 class _Run:
     target: Target
     wait_s: float
+    retries: int
     began_s: float = 0.0  # by the loop's clock, which is time.monotonic
     sent: list[Sent] = field(default_factory=list)
     late_ms: list[float] = field(default_factory=list)
@@ -70,7 +78,7 @@ class _Run:
 
 
 def send(
-    due: Sequence[Due], target: Target, *, wait_s: float, timeout_s: float
+    due: Sequence[Due], target: Target, *, wait_s: float, timeout_s: float, retries: int = 0
 ) -> tuple[list[Sent], Own, float]:
     """Send every request when it is due; return them when all are answered or given up.
 
@@ -79,7 +87,7 @@ def send(
         beginning, by ``time.monotonic``.
     """
     _allow_many_connections()
-    return asyncio.run(_send_all(due, _Run(target, wait_s), timeout_s))
+    return asyncio.run(_send_all(due, _Run(target, wait_s, retries), timeout_s))
 
 
 async def _send_all(
@@ -116,22 +124,33 @@ async def _watch(run: _Run) -> None:
 async def _post(due: Due, session: aiohttp.ClientSession, run: _Run) -> None:
     clock = asyncio.get_running_loop().time
     path, body, media_type = _request(due, run.wait_s)
-    url = run.target.to(path)
-    headers = run.target.headers("POST", url, body, {"Content-Type": media_type})
     sent_s = clock() - run.began_s
     run.late_ms.append((sent_s - due.at_s) * 1000)
-    status: int | None = None
-    code, refused = "", frozenset[int]()
+    for attempt in range(run.retries + 1):
+        status, text, wait_s = await _attempt(path, body, media_type, session, run.target)
+        if attempt == run.retries or not (status is None or status in AGAIN):
+            break
+        bound_s = min(BACK_OFF_MOST_S, BACK_OFF_S * 2**attempt)
+        await asyncio.sleep(wait_s or random.uniform(0, bound_s))
+    answered_s = clock() - run.began_s
+    code, refused = (
+        (text.decode(), frozenset[int]()) if status is None else _understood(status, text)
+    )
+    run.sent.append(Sent(due, sent_s, answered_s, status, code, refused, attempt + 1))
+
+
+async def _attempt(
+    path: str, body: bytes, media_type: str, session: aiohttp.ClientSession, target: Target
+) -> tuple[int | None, bytes, float]:
+    """Return an answer's status and body, or None and why there is none; and its Retry-After."""
+    url = target.to(path)
+    headers = target.headers("POST", url, body, {"Content-Type": media_type})
     try:
         async with session.post(url, data=body, headers=headers) as answer:
-            text = await answer.read()
-            status = answer.status
+            after = answer.headers.get("Retry-After", "")
+            return answer.status, await answer.read(), float(after) if after.isdigit() else 0.0
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        code = type(error).__name__
-    answered_s = clock() - run.began_s
-    if status is not None:
-        code, refused = _understood(status, text)
-    run.sent.append(Sent(due, sent_s, answered_s, status, code, refused))
+        return None, type(error).__name__.encode(), 0.0
 
 
 def _request(due: Due, wait_s: float) -> tuple[str, bytes, str]:

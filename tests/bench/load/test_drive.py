@@ -70,6 +70,14 @@ def test_latency_counts_from_when_a_request_was_due_not_from_when_it_could_be_se
     assert all(one.sent_s - one.scheduled_s < 0.5 for one in outcomes)  # the loop was open
 
 
+def test_what_is_throttled_is_sent_again_if_the_scenario_says_so() -> None:
+    with lying(Liar(["refused", "refused", "refused"])) as url:
+        run, outcomes = drive(scenario(retries=3), Target(url))
+    assert run.outcomes["done"] == run.images == 20
+    assert run.attempts == sum(one.attempts for one in outcomes) == 23
+    assert all(one.answered_s > one.sent_s for one in outcomes)
+
+
 def test_a_target_that_is_no_skylane_is_refused() -> None:
     with pytest.raises(TargetError, match="no address of an API: http://HOST:PORT is wanted"):
         Target("localhost:8000")
