@@ -95,6 +95,11 @@ def cold_starts(memory_mb: list[int], backends: list[str], starts: int) -> list[
     return found
 
 
+def read_cold_starts(path: Path) -> list[Start]:
+    """Read what this command wrote with ``--json``."""
+    return [Start(**one) for one in json.loads(path.read_text())]
+
+
 def shown(found: list[Start]) -> list[str]:
     """Return a table: medians of each step, and of all together with its interval."""
     by_case = defaultdict(list)

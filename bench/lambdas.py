@@ -98,21 +98,23 @@ class Lane:
 
     def infer(self, memory_mb: int) -> dict[str, Any]:
         """Time starts and invocations of the infer function."""
-        inits_ms, firsts_ms, warm_ms = self.starts(memory_mb, STARTS)
+        inits_ms, firsts_ms, warm_ms = self.starts(memory_mb, STARTS, WARM // STARTS)
         return {
             "init_ms": _summary(inits_ms),
             "first_invocation_ms": _summary(firsts_ms),
             "warm_ms": _percentiles(warm_ms),
         }
 
-    def starts(self, memory_mb: int, starts: int) -> tuple[list[float], list[float], list[float]]:
-        """Return the times of ``starts`` starts, first and later invocations of infer, in ms."""
+    def starts(
+        self, memory_mb: int, starts: int, warm: int
+    ) -> tuple[list[float], list[float], list[float]]:
+        """Return the times of starts, of first and of ``warm`` later invocations each, in ms."""
         inits_ms, firsts_ms, warm_ms = [], [], []
         for _ in range(starts):
             with self._started(INFER, memory_mb) as environment:
                 inits_ms.append(environment.init_ms)
                 firsts_ms.append(environment.invoke(self._uploaded()).duration_ms)
-                events = [self._uploaded() for _ in range(WARM // starts)]
+                events = [self._uploaded() for _ in range(warm)]
                 warm_ms += [environment.invoke(event).duration_ms for event in events]
         return inits_ms, firsts_ms, warm_ms
 

@@ -37,8 +37,8 @@ def compare(out: Path, quick: bool, repetitions: int | None, seed: int | None) -
     """Run both lanes on this machine, in turns, under the same load. Half an hour."""
     from dataclasses import replace
 
-    from bench.comparison import QUICK, Plan
-    from bench.comparison import compare as run
+    from bench.comparison.plan import QUICK, Plan
+    from bench.comparison.run import compare as run
 
     if out.exists():
         raise click.ClickException(f"{out} is there already: a new folder is wanted")

@@ -1,0 +1,131 @@
+"""The plan, carried out."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from subprocess import DEVNULL
+
+import numpy as np
+
+from bench.comparison.lanes import Lane, append, started
+from bench.comparison.plan import KEPT_UP, LANES, TOO_MANY_ERRORS, Plan
+from bench.load.arrivals import Burst, Poisson
+from bench.load.drive import drive
+from bench.load.files import write_run
+from bench.load.images import Image, images_of
+from bench.load.outcomes import Known, alone
+from bench.load.run import Run
+from bench.load.scenario import TILES, Scenario
+from settings import ROOT
+
+Say = Callable[[str], None]
+
+
+def compare(plan: Plan, out: Path, say: Say, lanes: tuple[str, ...] = LANES) -> None:
+    """Run a plan and write everything below ``out``, a new folder.
+
+    Raises:
+        FileExistsError: there is something already.
+    """
+    out.mkdir(parents=True)
+    chance = random.Random(plan.seed)
+    images = images_of(TILES, np.random.default_rng(plan.seed))
+    for repetition in range(plan.repetitions):
+        order = chance.sample(lanes, len(lanes))
+        for name in order:
+            say(f"repetition {repetition + 1} of {plan.repetitions}: the {name} lane starts")
+            with started(name, plan) as lane:
+                _try(name, lane, plan, repetition, images, out, say)
+    _starts(plan, out, say)
+    # Last, so that a folder with a plan in it is whole.
+    told = {"lanes": lanes, **asdict(plan)}
+    (out / "plan.json").write_text(json.dumps(told, indent=2) + "\n")
+
+
+def _try(
+    name: str, lane: Lane, plan: Plan, repetition: int, images: list[Image], out: Path, say: Say
+) -> None:
+    known = alone(images, lane.target)
+    done = 0
+    for rate in plan.rates_per_s:
+        run = _run(name, lane, _load(plan, rate, repetition), known, out, say)
+        done += run.outcomes["done"]
+        if run.errors > TOO_MANY_ERRORS * run.images:
+            say(f"  {name}: {run.errors} errors of {run.images}; higher loads are left out")
+            break
+        if run.done_per_s < KEPT_UP * run.offered_per_s:
+            say(f"  {name} does not keep up; higher loads are left out")
+            break
+    done += _run(name, lane, _full(plan, repetition), known, out, say).outcomes["done"]
+    lane.cool()
+    done += _run(name, lane, _burst(plan, repetition), known, out, say).outcomes["done"]
+    lane.keep(out, repetition, done + len(images))
+
+
+def _run(name: str, lane: Lane, scenario: Scenario, known: Known, out: Path, say: Say) -> Run:
+    before_s = lane.cpu_s()
+    run, outcomes = drive(scenario, lane.target, label=name, known=known)
+    used_s = {part: after_s - before_s[part] for part, after_s in lane.cpu_s().items()}
+    folder = write_run(out / "runs", run, outcomes)
+    for part, seconds in used_s.items():
+        ms = seconds / max(1, run.images + run.warm_up_images) * 1000
+        append(folder / "cpu.csv", {"part": part, "ms_per_image": round(ms, 4)})
+    p50 = run.committed.percentiles[0].value
+    told = "too few to say how fast" if p50 is None else f"p50 {p50:.0f} ms"
+    say(
+        f"  {name}, {scenario.name}: {run.offered_per_s:.0f}/s offered, {run.done_per_s:.0f}/s"
+        f" done, {told}, {run.errors} errors"
+    )
+    return run
+
+
+def _load(plan: Plan, rate_per_s: float, repetition: int) -> Scenario:
+    return Scenario(
+        name=f"load-{rate_per_s:g}",
+        about="Single uploads, Poisson.",
+        duration_s=plan.load_s,
+        warm_up=plan.warm_up_s,
+        arrivals=Poisson(kind="poisson", rate_per_s=rate_per_s),
+        seed=plan.seed + repetition,
+    )
+
+
+def _burst(plan: Plan, repetition: int) -> Scenario:
+    return Scenario(
+        name="burst",
+        about="Images within a second, into silence; functions start from nothing.",
+        duration_s=2,
+        arrivals=Burst(kind="burst", requests=plan.burst_images, over_s=1),
+        retries=plan.retries,
+        seed=plan.seed + repetition,
+    )
+
+
+def _full(plan: Plan, repetition: int) -> Scenario:
+    return Scenario(
+        name="full",
+        about="More than passes, to see what does.",
+        duration_s=3,
+        arrivals=Burst(kind="burst", requests=plan.full_images, over_s=2),
+        retries=plan.retries,
+        seed=plan.seed + repetition,
+    )
+
+
+def _starts(plan: Plan, out: Path, say: Say) -> None:
+    """Measure cold starts, by commands of their own: they set what a process has only once."""
+    starts = [f"--starts={plan.starts}"]
+    for module, memory_mb in (
+        ("bench.lane_starts", plan.function_mb),
+        ("bench.cold_starts", plan.process_mb),
+    ):
+        say(f"{module}: {plan.starts} of each")
+        path = out / f"{module.removeprefix('bench.').replace('_', '-')}.json"
+        command = [sys.executable, "-m", module, *starts, f"--json={path}", "--memory-mb"]
+        subprocess.run([*command, *map(str, memory_mb)], check=True, cwd=ROOT, stdout=DEVNULL)
