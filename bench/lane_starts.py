@@ -44,9 +44,6 @@ def lane_starts(
 ) -> list[LaneStarts]:
     """Start a worker, and functions of each memory size, ``starts`` times each."""
     found = []
-    with tempfile.TemporaryDirectory() as folder:
-        times = worker_starts(Path(folder), starts, warm // starts)
-        found.append(LaneStarts("on-prem", BACKEND, None, *times))
     with tempfile.TemporaryDirectory() as folder, lane(Path(folder)) as functions:
         for size_mb in memory_mb:
             try:
@@ -55,6 +52,10 @@ def lane_starts(
             except LambdaError as error:  # INIT has ten seconds, as in the cloud
                 why = str(error).splitlines()[0]
                 found.append(LaneStarts("serverless", BACKEND, size_mb, [], [], [], failed=why))
+    # Last: it sets variables of this process, and the functions' stores would be looked for there.
+    with tempfile.TemporaryDirectory() as folder:
+        times = worker_starts(Path(folder), starts, warm // starts)
+        found.insert(0, LaneStarts("on-prem", BACKEND, None, *times))
     return found
 
 

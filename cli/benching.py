@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cli.environment import environment
 from cli.modelling import NEW_FOLDER
 
 if TYPE_CHECKING:
@@ -49,6 +50,33 @@ def compare(out: Path, quick: bool, repetitions: int | None, seed: int | None) -
         plan = replace(plan, seed=seed)
     run(plan, out, click.echo)
     click.echo(f"{out} holds it all; `skylane bench report {out}` makes something to look at.")
+
+
+@bench.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=NEW_FOLDER, help="Where to. Default: `report` in FOLDER.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An assumption.")
+@click.option("--publish/--no-publish", default=True, help="To where the API looks for it.")
+def report(folder: Path, out: Path | None, settings: tuple[str, ...], publish: bool) -> None:
+    """Write the report of a comparison in FOLDER: HTML, PNGs, and JSON for the page's Compare."""
+    import shutil
+
+    from bench.cost.__main__ import assumptions
+    from bench.cost.pricing import PriceError
+    from bench.load.files import NoRun
+    from bench.report.page import write_report
+
+    out = out or folder / "report"
+    try:
+        made = write_report(folder, out, assumptions(list(settings)))
+    except (NoRun, PriceError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{made.verdict}\n\n{out / 'report.html'} shows it all.")
+    if publish:
+        path = environment().report_path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(out / "report.json", path)
+        click.echo(f"{path} is for the page's Compare.")
 
 
 @bench.command()

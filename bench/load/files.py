@@ -17,8 +17,8 @@ from bench.load.run import Run
 # Times are seconds from the run's beginning on the sender's monotonic clock.
 COLUMNS = (
     "request_id", "image", "scheduled_s", "sent_s", "answered_s", "http_status", "code", "outcome",
-    "accepted_s", "finished_s", "latency_ms", *STAGES, "batch_size", "cold_start", "worker", "lane",
-    "attempts",
+    "accepted_s", "started_s", "finished_s", "latency_ms", *STAGES, "batch_size", "cold_start",
+    "worker", "lane", "attempts",
 )  # fmt: skip
 
 
@@ -69,12 +69,18 @@ def _line(one: Outcome) -> Sequence[object]:
     row = one.row
     return (
         one.request_id, one.image, _s(one.scheduled_s), _s(one.sent_s), _s(one.answered_s),
-        one.status, one.code, one.what, _s(one.accepted_s), _s(one.committed_s),
+        one.status, one.code, one.what, _s(one.accepted_s), _s(_started_s(one)),
+        _s(one.committed_s),
         row and row.latency_ms,
         *(row.stages_ms[name] if row else None for name in STAGES),
         row and row.batch_size, row and row.cold_start, row and row.worker, row and row.lane,
         one.attempts,
     )  # fmt: skip
+
+
+def _started_s(one: Outcome) -> float | None:
+    queue_ms = one.row.stages_ms["queue_ms"] if one.row else None
+    return None if one.accepted_s is None or queue_ms is None else one.accepted_s + queue_ms / 1000
 
 
 def _s(value: float | None) -> float | None:

@@ -1,0 +1,85 @@
+"""A comparison's report, written: report.html in one file, its pictures, and report.json."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader
+
+from api.report import Report
+from bench.cost.assumptions import Assumptions
+from bench.report import load, scale, starts, verdict
+from bench.report.found import Found
+from bench.report.money import Money, money
+from bench.report.plots import Bounds, draw
+
+HERE = Path(__file__).parent
+QUANTILES = (0.5, 0.9, 0.99)
+
+
+def write_report(folder: Path, out: Path, assumed: Assumptions | None = None) -> Report:
+    """Make the report of a comparison's folder and write it into ``out``.
+
+    Raises:
+        NoRun: ``folder`` holds no comparison.
+        UnknownPrice: an assumption names what has no price.
+    """
+    found = Found(folder)
+    reckoned = money(found, assumed or Assumptions())
+    report = made(found, reckoned)
+    bounds = _bounds(found)
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = {
+        name: base64.b64encode(path.read_bytes()).decode()
+        for name, path in draw(report, bounds, out).items()
+    }
+    (out / "report.json").write_text(report.model_dump_json(indent=2) + "\n")
+    templates = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page = templates.get_template("report.html.jinja").render(
+        report=report, pictures=pictures, bounds=bounds, money=reckoned, runs=found.runs
+    )
+    (out / "report.html").write_text(page)
+    return report
+
+
+def made(found: Found, reckoned: Money | None) -> Report:
+    """Return everything that a comparison tells."""
+    times = scale.service_times(found)
+    simulated = scale.simulated(times) if times else []
+    machine = found.runs[0].machine
+    return Report(
+        format="skylane-report/1",
+        made_at=datetime.now(UTC),
+        machine=f"{machine.processor}, {machine.cores} processors, {machine.memory_gib:g} GiB",
+        commands=[
+            f"skylane bench compare --out {found.folder.name} --seed {found.plan['seed']}"
+            f" --repetitions {found.plan['repetitions']}",
+            f"skylane bench report {found.folder.name}",
+        ],
+        verdict=verdict.verdict(found, reckoned),
+        load=load.load_points(found),
+        bursts=load.bursts(found),
+        cold_starts=starts.cold_starts(found),
+        costs=reckoned.costs() if reckoned else [],
+        break_even_per_s=reckoned.break_even_per_s() if reckoned else None,
+        table=verdict.table(found, reckoned, simulated),
+        stages=load.stages(found),
+        cold_start_steps=starts.cold_start_steps(found),
+        predicted=scale.predicted(found, times) if times else [],
+        simulated=simulated,
+        assumptions=verdict.assumptions(found, reckoned),
+    )
+
+
+def _bounds(found: Found) -> Bounds:
+    return {
+        (lane, one.offered_per_s, q): known
+        for lane in found.lanes
+        for one in found.loads(lane)
+        for q in QUANTILES
+        if (known := load.percentile(one, q))
+    }
