@@ -136,7 +136,7 @@ def _stores(folder: Path, tell: str) -> Iterator[tuple[str, str]]:
     (folder / "s3").mkdir(exist_ok=True)
     with (
         embedded(settings) as (database_url, _),
-        s3_server(folder / "s3", tell=tell, prefix=f"{PREFIX}/") as s3_url,
+        s3_server(folder / "s3", tell=tell, prefix=PREFIX) as s3_url,
     ):
         migrate(database_url)
         yield database_url, s3_url
