@@ -7,6 +7,8 @@ import os
 import time
 from typing import Any
 
+time.sleep(float(os.environ.get("INIT_S", "0")))
+
 
 def handler(event: dict[str, Any], context: Any) -> Any:
     """Do what an event, or the body of each of its messages, tells; say who did it and when."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,12 +29,13 @@ def pool_of(
     concurrency: int = 10,
     timeout_s: float = 10,
     keep_alive_s: float = 60,
+    env: Mapping[str, str] | None = None,
     scaling: ScalingRate | None = None,
 ) -> Iterator[Pool]:
     """Give the environments of a function `infer`, of which there are none at first."""
     function = Function("infer", "tests.bench.handlers.handler", 1769, timeout_s, concurrency)
     scaling = scaling or ScalingRate(1000, 10)
-    pool = Pool(function, {}, folder, Ledger(), keep_alive_s=keep_alive_s, scaling=scaling)
+    pool = Pool(function, env or {}, folder, Ledger(), keep_alive_s=keep_alive_s, scaling=scaling)
     try:
         yield pool
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.lambda_lane.functions import ScalingRate, Throttled
+from bench.lambda_lane.invocations import Invocation, most_at_once
 from bench.lambda_lane.limits import LaneLimits
 from tests.bench.pools import pool_of, until
 
@@ -73,6 +74,20 @@ def test_an_environment_that_dies_or_is_late_is_thrown_away(tmp_path: Path) -> N
     assert 1000 <= invocations[2].duration_ms < 2000
 
 
+def test_a_start_that_is_late_is_tried_once_more_with_the_time_of_the_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.lambda_lane.pool.INIT_LIMIT_S", 0.5)
+    with pool_of(tmp_path, env={"INIT_S": "1"}) as pool:
+        assert pool.invoke({}).outcome == "ok"
+    with pool_of(tmp_path, env={"INIT_S": "9"}, timeout_s=1) as pool:
+        assert pool.invoke({}).outcome == "timeout"
+        assert pool.count() == 0
+        [invocation] = pool.ledger.invocations()
+    assert invocation.cold
+    assert (invocation.init_ms > 1500, invocation.duration_ms) == (True, 0)
+
+
 def test_environments_at_work_are_ended_after_their_event(tmp_path: Path) -> None:
     with pool_of(tmp_path) as pool, ThreadPoolExecutor(1) as threads:
         working = threads.submit(pool.invoke, {"sleep_s": 0.5})
@@ -81,6 +96,17 @@ def test_environments_at_work_are_ended_after_their_event(tmp_path: Path) -> Non
         assert working.result().outcome == "ok"
         pool.invoke({})
         assert [one.cold for one in pool.ledger.invocations()] == [True, True]
+
+
+def test_how_many_worked_at_once_is_counted_from_their_starts() -> None:
+    def invocation(started_s: float, init_ms: float, duration_ms: float) -> Invocation:
+        return Invocation(
+            "infer", "infer-1", init_ms > 0, init_ms, duration_ms, 1, 1769, started_s, 1, "ok"
+        )
+
+    told = [invocation(0, 1000, 500), invocation(1.4, 0, 1000), invocation(1.5, 0, 500)]
+    assert most_at_once(told) == 2
+    assert most_at_once([]) == 0
 
 
 def test_limits_that_aws_refuses_are_refused() -> None:
