@@ -9,16 +9,19 @@ API Gateway, S3's events and SQS, on a real PostgreSQL and a real S3-compatible 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import statistics
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from pathlib import Path
 
+from bench.cpu_quota import CpuQuota
+from bench.lambda_lane.invocations import most_at_once
 from bench.lambda_lane.lane import FUNCTIONS, LambdaLane, running_lane
 from bench.lambda_lane.left_out import listed, published_cold_start_ms
 from bench.lambda_lane.limits import LaneLimits
@@ -32,6 +35,8 @@ SHORT = {"infer_max_concurrency": "concurrency"}
 def main() -> int:
     """Run the lane; return the exit status."""
     chosen = _parser().parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         limits = LaneLimits(**{one.name: getattr(chosen, one.name) for one in fields(LaneLimits)})
         with (
@@ -45,6 +50,8 @@ def main() -> int:
                 lane.write_invocations(chosen.csv)
     except (LocalError, OSError, ValueError) as error:
         print(f"bench.lambda_lane: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # before it ran
         return 1
     return 0
 
@@ -85,19 +92,20 @@ def _folder(chosen: Path | None) -> Iterator[Path]:
 
 
 def _until_stopped() -> None:
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    stopped.wait()
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
 
 
 def _greeting(lane: LambdaLane, limits: LaneLimits, folder: Path) -> str:
+    if quota := CpuQuota.of(1):
+        quota.remove()
+    share = "and processor time by it" if quota else "but all processors: no quotas here"
     return f"""
   The serverless lane runs on this machine.
 
   API      {lane.url}
   S3       {lane.s3_url}
-  Memory   api {limits.api_memory_mb} MB, infer {limits.infer_memory_mb} MB
+  Memory   api {limits.api_memory_mb} MB, infer {limits.infer_memory_mb} MB ({share})
   Logs     {folder}
   Stop     Ctrl-C
 
@@ -128,6 +136,12 @@ def _summary(lane: LambdaLane, *, add_published: bool) -> str:
                     f" {median_ms + most_ms:.0f} ms, and an image's download more"
                 )
     lines.append(f"{len(lane.dead_letters())} dead letters")
+    at_once, processors = most_at_once(lane.invocations()), os.cpu_count() or 1
+    if at_once > processors:
+        lines.append(
+            f"Up to {at_once} environments at once shared {processors} processors here, which AWS"
+            " gives each of its own: starts and invocations took longer than there."
+        )
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from itertools import accumulate
 from pathlib import Path
 from typing import Literal
 
@@ -78,6 +79,13 @@ class Ledger:
         """Return how often each function was throttled."""
         with self._lock:
             return dict(self._throttles)
+
+
+def most_at_once(invocations: Sequence[Invocation]) -> int:
+    """Return how many invocations there were at one time, their starts included, at most."""
+    steps = [(one.started_s, 1) for one in invocations]
+    steps += [(one.started_s + (one.init_ms + one.duration_ms) / 1000, -1) for one in invocations]
+    return max(accumulate((step for _, step in sorted(steps)), initial=0))
 
 
 def write(invocations: Sequence[Invocation], path: Path) -> None:

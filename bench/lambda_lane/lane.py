@@ -92,8 +92,8 @@ def running_lane(
 
     ``port`` is the front door's on loopback (0: any). ``stores`` are a migrated database and an
     S3-compatible store of others, ``(database_url, s3_url)``, in place of ones of the lane's own.
-    That store has to tell ``told_port`` of its objects: start it by ``s3_server(folder,
-    tell=hook_url(told_port), prefix=PREFIX)``.
+    That store has to tell ``told_port`` of its objects, and its keys have to be in the environment:
+    ``s3_server(folder, hook_url(told_port), PREFIX)`` sees to both.
 
     Raises:
         LocalError: a store could not start, or does not tell of its objects.
@@ -136,7 +136,7 @@ def _stores(folder: Path, tell: str) -> Iterator[tuple[str, str]]:
     (folder / "s3").mkdir(exist_ok=True)
     with (
         embedded(settings) as (database_url, _),
-        s3_server(folder / "s3", tell=tell, prefix=f"{PREFIX}/") as s3_url,
+        s3_server(folder / "s3", tell=tell, prefix=PREFIX) as s3_url,
     ):
         migrate(database_url)
         yield database_url, s3_url

@@ -30,8 +30,10 @@ LEFT_OUT = (
     ),
     LeftOut("image of a cold start: blocks of this size and not cached; no figure was found"),
     LeftOut(
-        "the VPC's network interface: made with the function since 2019, not at a start; no figure"
-        " was found for what is left"
+        "the VPC's network interface: made with the function, not at a start; no figure was found"
+        " for what is left",
+        source="AWS Compute Blog, Announcing improved VPC networking for AWS Lambda functions,"
+        " September 2019",
     ),
     LeftOut(
         "distance to S3: of requests below 512 KB median latencies are often tens of milliseconds",

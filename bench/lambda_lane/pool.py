@@ -170,7 +170,7 @@ class Pool:
             answer = environment.invoke(event, self.function.timeout_s)
             done = Done("error" if answer.error else "ok", answer.payload)
             duration_ms = answer.duration_ms
-        except LambdaError as error:
+        except (LambdaError, OSError, ValueError) as error:  # no process, or an answer of no JSON
             done = Done("timeout" if isinstance(error, LambdaTimeout) else "died", str(error))
             took_ms = (time.perf_counter() - began_s) * 1000
             if cold and not init_ms:
