@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -47,27 +47,31 @@ class Running:
         return postgres.url
 
     def cpu_s(self) -> dict[str, float]:
-        """Return the CPU seconds that each part has used since its start."""
+        """Return the CPU seconds that the living processes of each part have used."""
         used = dict.fromkeys(PARTS, 0.0)
         for part, process in self._processes():
-            times = process.cpu_times()
-            used[part] += times.user + times.system
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used[part] += times.user + times.system
         return used
 
     def memory_mb(self) -> dict[str, float]:
         """Return the resident memory of each part's largest process."""
         largest = dict.fromkeys(PARTS, 0.0)
         for part, process in self._processes():
-            largest[part] = max(largest[part], process.memory_info().rss / BYTES_PER_MB)
+            with suppress(psutil.NoSuchProcess):
+                largest[part] = max(largest[part], process.memory_info().rss / BYTES_PER_MB)
         return largest
 
     def _processes(self) -> Iterator[tuple[str, psutil.Process]]:
+        # Some end meanwhile: a backend of PostgreSQL's, with the connection that it was for.
         for process in self._supervisor.children(recursive=True):
-            command = " ".join(process.cmdline()) or process.name()
-            for part, sign in PARTS.items():
-                if sign in command:
-                    yield part, process
-                    break
+            with suppress(psutil.NoSuchProcess):
+                command = " ".join(process.cmdline()) or process.name()
+                for part, sign in PARTS.items():
+                    if sign in command:
+                        yield part, process
+                        break
 
 
 @contextmanager

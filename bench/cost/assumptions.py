@@ -30,7 +30,9 @@ class Assumptions:
     database_class: str | None = _says(
         None, "of RDS; none: the least that carries the load by the CPU time PostgreSQL takes"
     )
-    database_multi_az: bool = _says(True, "a second database in another zone, as prod has it")
+    database_multi_az: bool = _says(
+        False, "a second database in another zone; prod has it, and on-prem has no standby either"
+    )
     result_requests: float = _says(
         1.0, "requests with which a client gets an image's result, after an answer of 202"
     )

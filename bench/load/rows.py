@@ -56,8 +56,11 @@ def rows_of(target: Target, ids: Sequence[UUID]) -> dict[UUID, Row]:
         requests.RequestException: the API does not tell.
         psycopg2.Error: the database does not.
     """
-    ask = _of_database if target.database_url else _of_api
-    return {row.request_id: row for some in _chunks(ids) for row in ask(target, some)}
+    if target.database_url:
+        found = _of_database(target, [str(one) for one in ids]) if ids else []
+    else:
+        found = [row for some in _chunks(ids) for row in _of_api(target, some)]
+    return {row.request_id: row for row in found}
 
 
 def _chunks(ids: Sequence[UUID]) -> Iterator[list[str]]:

@@ -48,16 +48,17 @@ def _latency(report: Report, bounds: Bounds) -> Figure | None:
             }
             if not known:
                 continue
-            loads = list(known)
+            own = list(known)
             values = [one.value for one in known.values()]
             lows = [one.low for one in known.values()]
             highs = [one.high for one in known.values()]
-            axes.fill_between(loads, lows, highs, color=colour, alpha=0.18, lw=0)
-            axes.plot(loads, values, color=colour, marker="o", ms=4, lw=1.6, label=lane)
+            axes.fill_between(own, lows, highs, color=colour, alpha=0.18, lw=0)
+            axes.plot(own, values, color=colour, marker="o", ms=4, lw=1.6, label=lane)
         axes.set_title(f"p{q * 100:g}, ms", loc="left", fontsize=9, color=INK)
         axes.set_xlabel("images/s offered", fontsize=8, color=FAINT)
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        loads = sorted({one.offered_per_s for one in report.load})
+        axes.set_xticks(loads, [f"{one:g}" for one in loads])
         _milliseconds(axes)
         axes.grid(color=GRID)
     _same_limits(panels)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.report import Interval, Predicted, Simulated
+from bench.intervals import needed
 from bench.report.found import Found, Load
 from bench.report.money import quiet_invocations
 from bench.simulation.arrivals import Outcomes, poisson
-from bench.simulation.compare import compare
+from bench.simulation.compare import QUANTILES, compare
 from bench.simulation.environments import Scaling
 from bench.simulation.on_prem import OnPrem, simulate_on_prem
 from bench.simulation.runs import read_run
@@ -23,7 +24,7 @@ from bench.simulation.service_times import (
     service_times_of,
 )
 
-REPLICATIONS = 10  # of a run that is compared, each with its own draws
+REPLICATIONS = 5  # of a run that is compared, each with its own draws
 CALIBRATED_BY = 2  # loads, the lowest and the one in the middle; the others are predicted
 SEED = 1
 
@@ -108,22 +109,24 @@ def predicted(found: Found, times: ServiceTimes) -> list[Predicted]:
     loads = found.loads("on-prem")
     calibrating = {one.name for one in _calibrating(loads)}
     cores = loads[0].runs[0].run.machine.cores
+    lane = OnPrem(cores=cores, streams=cores)
     told = []
     for load in loads:
         if load.name in calibrating:
             continue
-        run = read_run(load.runs[0].folder)
-        simulated = [
-            simulate_on_prem(
-                run.scheduled_s,
-                times,
-                OnPrem(cores=cores, streams=cores),
-                np.random.default_rng(SEED + number),
-            ).total_ms
-            for number in range(REPLICATIONS)
-        ]
-        rng = np.random.default_rng(SEED)
-        for one in compare(np.concatenate(simulated), run.total_ms, rng):
+        runs = [read_run(kept.folder) for kept in load.runs]
+        measured_ms = np.concatenate([run.total_ms for run in runs])
+        predicted_ms = np.concatenate(
+            [
+                simulate_on_prem(
+                    run.scheduled_s, times, lane, np.random.default_rng(SEED + number)
+                ).total_ms
+                for run in runs
+                for number in range(REPLICATIONS)
+            ]
+        )
+        told_of = [q for q in QUANTILES if len(measured_ms) >= needed(q)]
+        for one in compare(predicted_ms, measured_ms, np.random.default_rng(SEED), told_of):
             measured = Interval(
                 value=round(one.measured_ms.value, 2),
                 low=round(one.measured_ms.low, 2),

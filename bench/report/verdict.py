@@ -73,7 +73,7 @@ def assumptions(found: Found, money: Money | None) -> list[str]:
             f" latencies are partly its own; the worst: {late[-1]}."
         )
     if money:
-        told += [f"{about}: {name} = {value}." for name, value, about in money.assumed.told()]
+        told += [f"{name} = {value}: {about}." for name, value, about in money.assumed.told()]
         if any(not line.checked for bill, _ in money.bills for line in bill.lines):
             told.append("Some prices are from memory and unchecked: bench/cost/prices marks them.")
     return told
