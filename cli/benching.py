@@ -57,18 +57,22 @@ def compare(out: Path, quick: bool, repetitions: int | None, seed: int | None) -
 @click.option("--out", type=NEW_FOLDER, help="Where to. Default: `report` in FOLDER.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An assumption.")
 @click.option("--publish/--no-publish", default=True, help="To where the API looks for it.")
-def report(folder: Path, out: Path | None, settings: tuple[str, ...], publish: bool) -> None:
+@click.option("--quick", is_flag=True, help="With little reckoned: to see that it works.")
+def report(
+    folder: Path, out: Path | None, settings: tuple[str, ...], publish: bool, quick: bool
+) -> None:
     """Write the report of a comparison in FOLDER: HTML, PNGs, and JSON for the page's Compare."""
     import shutil
 
     from bench.cost.__main__ import assumptions
     from bench.cost.pricing import PriceError
     from bench.load.files import NoRun
-    from bench.report.page import write_report
+    from bench.report.page import QUICK, Effort, write_report
 
     out = out or folder / "report"
     try:
-        made = write_report(folder, out, assumptions(list(settings)))
+        effort = QUICK if quick else Effort()
+        made = write_report(folder, out, assumptions(list(settings)), effort)
     except (NoRun, PriceError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{made.verdict}\n\n{out / 'report.html'} shows it all.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader
 
 from api.report import Report
 from bench.cost.assumptions import Assumptions
+from bench.intervals import RESAMPLES
 from bench.report import load, scale, starts, verdict
 from bench.report.found import Found
 from bench.report.money import Money, money
@@ -19,7 +22,20 @@ HERE = Path(__file__).parent
 QUANTILES = (0.5, 0.9, 0.99)
 
 
-def write_report(folder: Path, out: Path, assumed: Assumptions | None = None) -> Report:
+@dataclass(frozen=True)
+class Effort:
+    """How much is reckoned and simulated."""
+
+    resamples: int = RESAMPLES  # of the bootstrap behind the bills' intervals
+    settings: Sequence[scale.Setting] = scale.SETTINGS  # lanes that are simulated
+
+
+QUICK = Effort(resamples=50, settings=scale.SMALL)
+
+
+def write_report(
+    folder: Path, out: Path, assumed: Assumptions | None = None, effort: Effort | None = None
+) -> Report:
     """Make the report of a comparison's folder and write it into ``out``.
 
     Raises:
@@ -27,8 +43,9 @@ def write_report(folder: Path, out: Path, assumed: Assumptions | None = None) ->
         UnknownPrice: an assumption names what has no price.
     """
     found = Found(folder)
-    reckoned = money(found, assumed or Assumptions())
-    report = made(found, reckoned)
+    effort = effort or Effort()
+    reckoned = money(found, assumed or Assumptions(), effort.resamples)
+    report = made(found, reckoned, effort)
     bounds = _bounds(found)
     out.mkdir(parents=True, exist_ok=True)
     pictures = {
@@ -46,10 +63,10 @@ def write_report(folder: Path, out: Path, assumed: Assumptions | None = None) ->
     return report
 
 
-def made(found: Found, reckoned: Money | None) -> Report:
+def made(found: Found, reckoned: Money | None, effort: Effort) -> Report:
     """Return everything that a comparison tells."""
     times = scale.service_times(found)
-    simulated = scale.simulated(times) if times else []
+    simulated = scale.simulated(times, effort.settings) if times else []
     machine = found.runs[0].machine
     return Report(
         format="skylane-report/1",

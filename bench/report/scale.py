@@ -65,6 +65,11 @@ SETTINGS = (
         10,
     ),
 )
+# To see that simulating works.
+SMALL = (
+    Setting("1 host of 2 cores", OnPrem(), 20, 2),
+    Setting("dev's 20 environments", Serverless(concurrency=20), 20, 2),
+)
 
 
 def service_times(found: Found) -> ServiceTimes | None:
@@ -144,7 +149,7 @@ def predicted(found: Found, times: ServiceTimes) -> list[Predicted]:
     return told
 
 
-def simulated(times: ServiceTimes, settings: Sequence[Setting] = SETTINGS) -> list[Simulated]:
+def simulated(times: ServiceTimes, settings: Sequence[Setting]) -> list[Simulated]:
     """Return what lanes do that nobody here has."""
     told = []
     for one in settings:

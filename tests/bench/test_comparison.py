@@ -15,7 +15,7 @@ from bench.comparison.run import compare
 from bench.load.files import NoRun, read_runs
 from bench.report.found import Found
 from bench.report.money import measurements
-from bench.report.page import write_report
+from bench.report.page import QUICK, write_report
 from cli import skylane
 from settings import ROOT, Settings
 
@@ -79,7 +79,7 @@ def test_what_the_bills_are_made_of_was_all_measured(folder: Path) -> None:
 
 
 def test_the_report_is_one_file_that_shows_every_section(folder: Path, tmp_path: Path) -> None:
-    report = write_report(folder, tmp_path)
+    report = write_report(folder, tmp_path, effort=QUICK)
     assert {one.lane for one in report.load} == {"on-prem", "serverless"}
     assert {one.lane for one in report.bursts} == {"on-prem", "serverless"}
     assert {(one.lane, one.memory_mb) for one in report.cold_starts} == {
@@ -103,7 +103,7 @@ def test_the_report_is_one_file_that_shows_every_section(folder: Path, tmp_path:
 
 def test_the_page_gets_the_same_report(folder: Path, tmp_path: Path) -> None:
     environment = {"SKYLANE_HOME": str(tmp_path)}
-    arguments = ["bench", "report", str(folder), "--out", str(tmp_path / "out")]
+    arguments = ["bench", "report", str(folder), "--quick", "--out", str(tmp_path / "out")]
     result = CliRunner().invoke(skylane, arguments, env=environment, standalone_mode=False)
     assert result.exception is None, result.output
     served = create_app(Settings(home=tmp_path)).test_client().get("/report.json").get_json()
