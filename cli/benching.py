@@ -174,6 +174,8 @@ def _show(run: Run) -> None:
     Console().print(table)
     for reason in {one.why_not for one in run.committed.percentiles if one.why_not}:
         click.echo(f"–: {reason}")
+    if not run.answers_checked:
+        click.echo("Answers were not checked: the target no longer says what it says of an image.")
     if run.generator.bottleneck:
         click.echo(f"The sender itself was a bottleneck: {run.generator.bottleneck}.")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
 import numpy as np
+import psycopg2
 import requests
 
 from bench.load import summary
@@ -20,6 +22,8 @@ from bench.load.scenario import Scenario
 from bench.load.sender import Due, Own, send
 from bench.load.target import Target
 from bench.load.warmup import cut
+
+log = logging.getLogger(__name__)
 
 ABOUT_TIMEOUT_S = 60.0  # the first request may start a function
 
@@ -58,8 +62,8 @@ def drive(
     rows = drained(sent, target, scenario.drain_s)
     # Afterwards, because whoever is asked before is warm.
     used = {image.name for one in due for image in one.images}
-    known = known or alone([one for one in images if one.name in used], target)
-    outcomes, clocks = judged(sent, rows, known, began_s)
+    known = known or _known([one for one in images if one.name in used], target)
+    outcomes, clocks = judged(sent, rows, known or Known({}, ()), began_s)
     run = Run(
         format=FORMAT,
         began_at=began_at,
@@ -69,6 +73,7 @@ def drive(
         url=target.url,
         about=about,
         machine=here,
+        answers_checked=known is not None,
         **_figures(outcomes, scenario, own, clocks),
     )
     return run, outcomes
@@ -92,6 +97,17 @@ def about_of(target: Target) -> dict[str, object]:
     return about
 
 
+def _known(images: Sequence[Image], target: Target) -> Known | None:
+    """Ask about each image alone; None of a service that the load left unable to answer."""
+    try:
+        return alone(images, target)
+    except (requests.RequestException, psycopg2.Error, TimeoutError) as error:
+        log.warning(
+            "answers are not checked, for lack of something to hold them against: %s", error
+        )
+        return None
+
+
 def _due(times_s: np.ndarray, images: Sequence[Image], scenario: Scenario) -> list[Due]:
     """Give each request its images, in turn, and ids that nobody has had."""
     fresh = random.SystemRandom()  # the seed is for what is sent and when; ids must be new
@@ -108,7 +124,8 @@ def _figures(
     outcomes: Sequence[Outcome], scenario: Scenario, own: Own, clocks: Clocks | None
 ) -> dict[str, object]:
     warm_up = cut(outcomes, scenario)
-    counting = outcomes[warm_up:]
+    if not (counting := outcomes[warm_up:]):
+        raise ValueError(f"{scenario.name}: all {warm_up} images are within the warm-up")
     found, codes = summary.counted(counting)
     done = [one for one in counting if one.what == "done"]
     committed_ms = [one.committed_ms for one in done if one.committed_ms is not None]

@@ -6,12 +6,14 @@ an image what the same service says of it alone.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID, uuid4
 
+import psycopg2
 import requests
 
 from bench.load.clock import Clocks, Exchange, compared
@@ -19,6 +21,8 @@ from bench.load.images import Image
 from bench.load.rows import Row, rows_of
 from bench.load.sender import Sent
 from bench.load.target import Target
+
+log = logging.getLogger(__name__)
 
 What = Literal["done", "wrong", "failed", "refused", "unanswered", "unfinished", "lost"]
 # In this order they are told. All but the first are errors.
@@ -83,7 +87,11 @@ class Outcome:
 def drained(
     sent: Sequence[Sent], target: Target, drain_s: float, every_s: float = LOOK_EVERY_S
 ) -> dict[UUID, Row]:
-    """Wait until what was accepted is at its end, or ``drain_s`` are over; return all rows."""
+    """Wait until what was accepted is at its end, or ``drain_s`` are over; return all rows.
+
+    Raises:
+        requests.RequestException, psycopg2.Error: even then the rows cannot be read.
+    """
     accepted = [one for request in sent if request.accepted for one in request.due.ids]
     others = [one for request in sent if not request.accepted for one in request.due.ids]
     found: dict[UUID, Row] = {}
@@ -91,7 +99,10 @@ def drained(
     while waiting := [one for one in accepted if one not in found or not found[one].finished]:
         if time.monotonic() > deadline_s:
             break
-        found |= rows_of(target, waiting[:ASK_ABOUT])  # work is done in order, nearly
+        try:
+            found |= rows_of(target, waiting[:ASK_ABOUT])  # work is done in order, nearly
+        except (requests.RequestException, psycopg2.Error) as error:  # it may come back
+            log.warning("rows cannot be read: %s", error)
         time.sleep(every_s)
     # What was not accepted may have a row all the same, for which nobody waited.
     return found | rows_of(target, [*waiting, *others])

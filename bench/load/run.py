@@ -74,6 +74,9 @@ class Run(_Kept):
     offered_per_s: float = Field(description="images, by schedule")
     done_per_s: float = Field(description="images that were done, from first due to last commit")
     outcomes: dict[str, int]
+    answers_checked: bool = Field(
+        description="against what the target says of each image alone; else nothing is `wrong`"
+    )
     codes: dict[str, int] = Field(description="of the errors")
     committed: Latency = Field(description="from due to committed")
     answered: Latency = Field(description="from due to answered, accepted ones")

@@ -37,6 +37,9 @@ class Liar:
             what = self._behaviours.pop(0) if self._behaviours else "done"
         time.sleep(self._stall_s)
         one = request.args["request_id"]
+        if what == "broken":  # and stays so
+            self._behaviours.insert(0, "broken")
+            return jsonify(code="broken"), 500
         if what == "refused":
             return jsonify(code="too_busy"), 429
         if what == "hang":

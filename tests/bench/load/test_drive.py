@@ -78,6 +78,18 @@ def test_what_is_throttled_is_sent_again_if_the_scenario_says_so() -> None:
     assert all(one.answered_s > one.sent_s for one in outcomes)
 
 
+def test_a_run_is_kept_of_a_service_that_broke_under_it() -> None:
+    with lying(Liar(["done"] * 5 + ["broken"])) as url:
+        run, _ = drive(scenario(), Target(url))
+    assert not run.answers_checked
+    assert (run.outcomes["done"], run.outcomes["refused"]) == (5, 15)
+
+
+def test_a_warm_up_that_leaves_nothing_is_refused() -> None:
+    with lying(Liar([])) as url, pytest.raises(ValueError, match="all 20 images are within"):
+        drive(scenario(warm_up=5.0), Target(url))
+
+
 def test_a_target_that_is_no_skylane_is_refused() -> None:
     with pytest.raises(TargetError, match="no address of an API: http://HOST:PORT is wanted"):
         Target("localhost:8000")
