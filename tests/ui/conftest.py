@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from bench.browser import ARGUMENTS, chromium
 
 DESKTOP = {"width": 1440, "height": 900}
+AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
+GRAVE = ("serious", "critical")
 LIMIT_MS = 15_000  # for anything to appear
 expect.set_options(timeout=LIMIT_MS)
 
@@ -79,3 +81,16 @@ def drop(page: Page, *paths: Path) -> None:
                 },
             },
         )
+
+
+def violations(page: Page) -> list[str]:
+    """Return what axe has against the page and is serious, and where."""
+    # As an argument, not as a tag: the page's policy lets no foreign script in.
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("() => axe.run({resultTypes: ['violations']})")["violations"]
+    return [
+        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+        for one in found
+        if one["impact"] in GRAVE
+        for node in one["nodes"]
+    ]

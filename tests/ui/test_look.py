@@ -10,11 +10,9 @@ import requests
 from playwright.sync_api import Page, expect
 
 from tests.conftest import TILES
-from tests.ui.conftest import Opener, drop
+from tests.ui.conftest import Opener, drop, violations
 
 PAGES = ("", "results", "dashboard", "compare")
-AXE = Path(__file__).parents[2] / "ui/node_modules/axe-core/axe.min.js"
-GRAVE = ("serious", "critical")
 
 
 def filled(open_page: Opener, path: str, **options: object) -> Page:
@@ -42,18 +40,6 @@ def something_to_see(api_url: str, tiles: list[Path]) -> None:
         data=[("true_label", tile.parent.name) for tile in tiles],
         timeout=90,
     ).raise_for_status()
-
-
-def violations(page: Page) -> list[str]:
-    # As an argument, not as a tag: the page's policy lets no foreign script in.
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("() => axe.run({resultTypes: ['violations']})")["violations"]
-    return [
-        f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-        for one in found
-        if one["impact"] in GRAVE
-        for node in one["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

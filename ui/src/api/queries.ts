@@ -9,6 +9,16 @@ import { ApiProblem } from "./problems";
 export const PAGE_ROWS = 100;
 const LIVE_MS = 5000;
 const FORMAT: Report["format"] = "skylane-report/1";
+
+// What the format has got since: a report that was made before has none of it.
+const ADDED = {
+  table: [],
+  stages: [],
+  cold_start_steps: [],
+  predicted: [],
+  simulated: [],
+  assumptions: [],
+} satisfies Partial<Report>;
 const AWAY_MS = 2000; // between questions to an API that does not answer
 
 /** What is wrong with the request will be wrong with it the next time too. */
@@ -93,7 +103,7 @@ export const reportQuery = () =>
       if ((report as { format?: unknown } | null)?.format !== FORMAT) {
         throw new ApiProblem(200, "bad_report", `report.json is no ${FORMAT}.`);
       }
-      return report as Report;
+      return { ...ADDED, ...(report as Report) };
     },
     staleTime: 60_000,
   });

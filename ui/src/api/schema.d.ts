@@ -703,6 +703,37 @@ export interface components {
             costs: components["schemas"]["Cost"][];
             /** @description above this load, all the time, on-prem is the cheaper lane */
             break_even_per_s: components["schemas"]["Interval"] | null;
+            /**
+             * Table
+             * @default []
+             */
+            table: components["schemas"]["Row"][];
+            /**
+             * Stages
+             * @default []
+             */
+            stages: components["schemas"]["Stage"][];
+            /**
+             * Cold Start Steps
+             * @default []
+             */
+            cold_start_steps: components["schemas"]["ColdStartStep"][];
+            /**
+             * Predicted
+             * @default []
+             */
+            predicted: components["schemas"]["Predicted"][];
+            /**
+             * Simulated
+             * @default []
+             */
+            simulated: components["schemas"]["Simulated"][];
+            /**
+             * Assumptions
+             * @description what the verdict and the costs suppose
+             * @default []
+             */
+            assumptions: string[];
         };
         /**
          * Burst
@@ -769,6 +800,22 @@ export interface components {
             warm_ms: components["schemas"]["Interval"] | null;
         };
         /**
+         * ColdStartStep
+         * @description Where a cold start's time goes: medians of one step.
+         */
+        ColdStartStep: {
+            /** Backend */
+            backend: string;
+            /** Memory Mb */
+            memory_mb: number;
+            /**
+             * Step
+             * @description process, imports, model, first prediction
+             */
+            step: string;
+            ms: components["schemas"]["Interval"];
+        };
+        /**
          * Cost
          * @description What a million images cost at one load, in USD.
          */
@@ -833,6 +880,100 @@ export interface components {
              * @description images refused, failed, lost or wrongly answered
              */
             errors: number;
+        };
+        /**
+         * Predicted
+         * @description A percentile that was measured, and what the simulation says of the same load.
+         */
+        Predicted: {
+            /**
+             * Lane
+             * @enum {string}
+             */
+            lane: "on-prem" | "serverless";
+            /** Offered Per S */
+            offered_per_s: number;
+            /** Q */
+            q: number;
+            measured: components["schemas"]["Interval"];
+            /** Predicted Ms */
+            predicted_ms: number;
+        };
+        /**
+         * Row
+         * @description One line of the table that sums both lanes up, in words.
+         */
+        Row: {
+            /** What */
+            what: string;
+            /** On Prem */
+            on_prem: string;
+            /** Serverless */
+            serverless: string;
+            /**
+             * Note
+             * @default
+             */
+            note: string;
+        };
+        /**
+         * Simulated
+         * @description A lane beyond this machine, by discrete-event simulation; nobody has measured this.
+         */
+        Simulated: {
+            /**
+             * Lane
+             * @enum {string}
+             */
+            lane: "on-prem" | "serverless";
+            /**
+             * Setting
+             * @description how large the lane is, in words
+             */
+            setting: string;
+            /** Offered Per S */
+            offered_per_s: number;
+            /**
+             * Seconds
+             * @description for how long that is offered
+             */
+            seconds: number;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+            /**
+             * Recovered S
+             * @description from the first image until all are committed
+             */
+            recovered_s: number | null;
+            /**
+             * Largest
+             * @description environments or workers that were at work at once
+             */
+            largest: number;
+        };
+        /**
+         * Stage
+         * @description Where an image's time goes: a stage's median and 90th percentile under one load.
+         */
+        Stage: {
+            /**
+             * Lane
+             * @enum {string}
+             */
+            lane: "on-prem" | "serverless";
+            /** Offered Per S */
+            offered_per_s: number;
+            /**
+             * Stage
+             * @description accept, queue, fetch, decode, infer, record
+             */
+            stage: string;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P90 Ms */
+            p90_ms: number | null;
         };
         /**
          * AboutOut

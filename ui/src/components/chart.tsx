@@ -29,13 +29,23 @@ interface Props {
   unit?: string;
   /** What the chart says, for who does not see it. */
   says: string;
+  /** The same, where all should read it. */
+  note?: string;
   empty?: boolean;
   height_px?: number;
   children: ReactNode;
 }
 
 /** A chart in a card; where there is nothing to draw, it says so. */
-export function ChartCard({ title, unit, says, empty = false, height_px = 240, children }: Props) {
+export function ChartCard({
+  title,
+  unit,
+  says,
+  note,
+  empty = false,
+  height_px = 240,
+  children,
+}: Props) {
   return (
     <Card className="min-w-0">
       <CardHeader>
@@ -49,6 +59,11 @@ export function ChartCard({ title, unit, says, empty = false, height_px = 240, c
           <div role="img" aria-label={`${title}. ${says}.`} style={{ height: height_px }}>
             {children}
           </div>
+        )}
+        {note && (
+          <p aria-hidden className="pt-2 text-sm">
+            {note}
+          </p>
         )}
       </CardContent>
     </Card>

@@ -101,7 +101,7 @@ function Navigation() {
           to={linkTo(path)}
           className={({ isActive }) =>
             cn(
-              "rounded-md px-3 py-1.5 text-sm font-medium text-muted-foreground hover:bg-accent hover:text-foreground",
+              "rounded-md px-2 py-1.5 text-sm font-medium text-muted-foreground hover:bg-accent hover:text-foreground sm:px-3",
               isActive && "bg-accent text-foreground",
             )
           }

@@ -22,13 +22,14 @@ export function Bursts({ bursts }: { bursts: Report["bursts"] }) {
     (point) => point.at_s,
     (point) => ({ "": point.sent - point.done }),
   );
-  const told = bursts.map(({ lane, images, recovered_s }) =>
+  const lines = bursts.map(({ lane, images, recovered_s }) =>
     recovered_s == null
       ? `${lane} did not recover`
       : `${lane} took ${recovered_s.toFixed(1)} s for ${formatNumber(images)} images`,
   );
+  const told = lines.join("; ");
   return (
-    <ChartCard title="A burst" unit="images not done yet, by seconds" says={told.join("; ")}>
+    <ChartCard title="A burst" unit="images not done yet, by seconds" says={told} note={`${told}.`}>
       <ResponsiveContainer>
         <LineChart data={rows} accessibilityLayer={false}>
           <CartesianGrid stroke="var(--border)" vertical={false} />

@@ -2,6 +2,7 @@ import type { Report } from "@/api/client";
 import { Card, CardContent, CardDescription, CardHeader, CardTitle } from "@/components/ui/card";
 import { formatMs } from "@/lib/format";
 import { colourOf } from "./lanes";
+import { boundsOf } from "./parts";
 
 /** From nothing to the first prediction, as bars: until it is up, and the first image. */
 export function ColdStarts({ starts }: { starts: Report["cold_starts"] }) {
@@ -13,8 +14,16 @@ export function ColdStarts({ starts }: { starts: Report["cold_starts"] }) {
         <CardTitle>Cold starts</CardTitle>
         <CardDescription>until it is up, and then its first image (paler)</CardDescription>
       </CardHeader>
-      <CardContent className="overflow-x-auto" tabIndex={0} role="region" aria-label="Cold starts">
+      <CardContent
+        className="relative overflow-x-auto"
+        tabIndex={0}
+        role="region"
+        aria-label="Cold starts"
+      >
         <table className="w-full text-sm tabular-nums">
+          <caption className="sr-only">
+            How long a start takes, until it is up, for the first image and for each after that
+          </caption>
           <thead className="text-xs text-muted-foreground [&_th]:pb-1 [&_th]:font-medium">
             <tr>
               <th scope="col" className="text-left">
@@ -43,7 +52,7 @@ export function ColdStarts({ starts }: { starts: Report["cold_starts"] }) {
                   </span>
                 </th>
                 <td>
-                  <div className="flex h-3" style={{ color: colourOf(start.lane) }}>
+                  <div className="flex h-3 min-w-12" style={{ color: colourOf(start.lane) }}>
                     <div className="rounded-l-xs bg-current" style={width(start.init_ms.value)} />
                     <div
                       className="rounded-r-xs bg-current opacity-45"
@@ -64,10 +73,8 @@ export function ColdStarts({ starts }: { starts: Report["cold_starts"] }) {
 }
 
 function Figure({ of }: { of: Report["cold_starts"][number]["warm_ms"] }) {
-  const bounds =
-    of?.low != null && of.high != null ? `${formatMs(of.low)} to ${formatMs(of.high)}` : undefined;
   return (
-    <td className="pl-3 text-right whitespace-nowrap" title={bounds}>
+    <td className="pl-3 text-right whitespace-nowrap" title={of ? boundsOf(of) : undefined}>
       {of ? formatMs(of.value) : "–"}
     </td>
   );

@@ -12,6 +12,7 @@ import {
 
 import type { Report } from "@/api/client";
 import { AXIS, ChartCard, TOOLTIP } from "@/components/chart";
+import { formatRate } from "@/lib/format";
 import { byLane, colourOf, LANES } from "./lanes";
 
 interface Props {
@@ -21,6 +22,9 @@ interface Props {
 
 const usd = (value: number) => `$${value >= 100 ? value.toFixed(0) : value.toPrecision(3)}`;
 
+const bounds = ({ low, high }: NonNullable<Props["even"]>) =>
+  low != null && high != null ? ` (${formatRate(low)} to ${formatRate(high)})` : "";
+
 /** What a million images cost at a steady load, and where one lane becomes the cheaper one. */
 export function Costs({ costs, even }: Props) {
   const rows = byLane(
@@ -29,10 +33,15 @@ export function Costs({ costs, even }: Props) {
     (cost) => ({ "": cost.usd_per_million.value }),
   );
   const told = even
-    ? `They cost the same at ${even.value.toPrecision(2)} images/s`
+    ? `They cost the same at ${formatRate(even.value)} images/s${bounds(even)}, all the time`
     : "No break-even was found";
   return (
-    <ChartCard title="Cost of a million images" unit="USD, by images/s" says={told}>
+    <ChartCard
+      title="Cost of a million images"
+      unit="USD, by images/s"
+      says={told}
+      note={even ? `${told}. Above that, on-prem is the cheaper lane.` : `${told}.`}
+    >
       <ResponsiveContainer>
         <LineChart data={rows} accessibilityLayer={false}>
           <CartesianGrid stroke="var(--border)" vertical={false} />
@@ -49,7 +58,12 @@ export function Costs({ costs, even }: Props) {
               x={even.value}
               stroke="var(--muted-foreground)"
               strokeDasharray="4 4"
-              label={{ value: "break-even", fill: "var(--muted-foreground)", fontSize: 12 }}
+              label={{
+                value: "break-even",
+                position: "insideTopLeft",
+                fill: "var(--muted-foreground)",
+                fontSize: 12,
+              }}
             />
           )}
           {LANES.map((lane) => (

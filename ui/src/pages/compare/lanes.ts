@@ -4,8 +4,13 @@ export type Lane = Report["load"][number]["lane"];
 
 export const LANES: readonly Lane[] = ["on-prem", "serverless"];
 
+const load = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+
 /** A lane has the same colour in every chart. */
 export const colourOf = (lane: Lane): string => `var(--${lane})`;
+
+/** A load as it is offered, with three figures: measured ones are never round. */
+export const formatLoad = (per_s: number): string => `${load.format(per_s)} images/s`;
 
 /** Rows of a chart with a column for each lane, in the order of their x. */
 export function byLane<Row extends { lane: Lane }>(

@@ -7,10 +7,16 @@ import { RelativeTime } from "@/components/relative-time";
 import { Empty, Failure } from "@/components/states";
 import { Card, CardContent, CardHeader, CardTitle } from "@/components/ui/card";
 import { Skeleton } from "@/components/ui/skeleton";
+import { Assumptions } from "./assumptions";
 import { Bursts } from "./bursts";
+import { ColdStartSteps } from "./cold-start-steps";
 import { ColdStarts } from "./cold-starts";
 import { Costs } from "./costs";
 import { Load } from "./load";
+import { Predicted } from "./predicted";
+import { Simulated } from "./simulated";
+import { Stages } from "./stages";
+import { Summary } from "./summary";
 
 /** The two lanes against each other, as the bench measured them. */
 export default function ComparePage() {
@@ -45,12 +51,18 @@ export default function ComparePage() {
           <CardContent className="max-w-prose whitespace-pre-line">{report.verdict}</CardContent>
         </Card>
       )}
-      <div className="grid gap-4 lg:grid-cols-2">
+      {report.table.length > 0 && <Summary rows={report.table} />}
+      <div className="flex flex-wrap gap-4 *:grow *:basis-112 empty:hidden">
         {report.load.length > 0 && <Load points={report.load} />}
         {report.bursts.length > 0 && <Bursts bursts={report.bursts} />}
-        {report.costs.length > 0 && <Costs costs={report.costs} even={report.break_even_per_s} />}
-        {report.cold_starts.length > 0 && <ColdStarts starts={report.cold_starts} />}
       </div>
+      {report.stages.length > 0 && <Stages stages={report.stages} />}
+      {report.cold_starts.length > 0 && <ColdStarts starts={report.cold_starts} />}
+      {report.cold_start_steps.length > 0 && <ColdStartSteps steps={report.cold_start_steps} />}
+      {report.costs.length > 0 && <Costs costs={report.costs} even={report.break_even_per_s} />}
+      {report.predicted.length > 0 && <Predicted rows={report.predicted} />}
+      {report.simulated.length > 0 && <Simulated rows={report.simulated} />}
+      {report.assumptions.length > 0 && <Assumptions told={report.assumptions} />}
       <Card>
         <CardHeader>
           <CardTitle>Measure it yourself</CardTitle>
