@@ -30,9 +30,15 @@ export class ErrorBoundary extends Component<Props, { why?: string | undefined }
       <div role="alert">
         <Empty icon={TriangleAlertIcon} title="This page could not be shown">
           <p className="mb-4">{this.state.why}</p>
-          <Button variant="outline" size="sm" onClick={() => this.setState({ why: undefined })}>
-            Try again
-          </Button>
+          <div className="flex justify-center gap-2">
+            <Button variant="outline" size="sm" onClick={() => this.setState({ why: undefined })}>
+              Try again
+            </Button>
+            {/* Some browsers remember for good that a module did not come (whatwg/html#6768). */}
+            <Button variant="outline" size="sm" onClick={() => window.location.reload()}>
+              Reload
+            </Button>
+          </div>
         </Empty>
       </div>
     );
