@@ -58,9 +58,9 @@ def service_times_of(paths: Sequence[Path], cpu_ms: Sequence[Cpu]) -> ServiceTim
     total_ms, total_batch_ms = _fitted(runs, batches, [sum(one.values()) for one in cpu_ms])
 
     accept_ms = np.maximum(0, alone["accepted_s"] - alone["sent_s"]) * MS_PER_S
-    single_ms = np.sum([alone[stage] for stage in STAGES], axis=0)
-    # Until it is recorded, a batch is on a core of the worker's; recording is PostgreSQL's.
-    on_core_ms = float(np.median(single_ms - alone["record_ms"]))
+    single_ms = np.maximum(alone["latency_ms"] - alone["queue_ms"], 0.001)
+    # Until it is recorded, a batch is on a core of the worker's; the rest is PostgreSQL's.
+    on_core_ms = float(np.median(alone["fetch_ms"] + alone["decode_ms"] + alone["infer_ms"]))
     base_ms = min(worker_batch_ms, on_core_ms)
     image_ms = max(0.0, float(np.median(single_ms)) - base_ms)
     # What is left of the worker's is its interpreter's: messages in and out, and events.

@@ -24,11 +24,15 @@ class Cores:
     """So many cores, shared evenly: nobody gets more than one, and who has slept goes first.
 
     Those who have slept share the cores among themselves until each has had ``eager_s``; what they
-    leave the others share. ``number`` need not be whole, where others use the machine too.
+    leave the others share. ``rivals`` is how many programs there are that are not simulated and
+    want a core all the time; on average, so it need not be whole.
     """
 
-    def __init__(self, env: simpy.Environment, number: float, eager_s: float = 0.0) -> None:
+    def __init__(
+        self, env: simpy.Environment, number: float, eager_s: float = 0.0, rivals: float = 0.0
+    ) -> None:
         self._env = env
+        self._rivals = rivals
         self._number = number
         self._eager_s = eager_s
         self._eager, self._fair = _Sharing(), _Sharing()
@@ -65,7 +69,7 @@ class Cores:
         eager, fair = len(self._eager.running), len(self._fair.running)
         self._eager_pace = min(1.0, self._number / eager) if eager else 0.0
         left = self._number - self._eager_pace * eager
-        self._fair_pace = min(1.0, max(0.0, left / fair)) if fair else 0.0
+        self._fair_pace = min(1.0, max(0.0, left / (fair + self._rivals))) if fair else 0.0
         after_s, first = math.inf, self._eager
         for sharing, pace in ((self._eager, self._eager_pace), (self._fair, self._fair_pace)):
             if pace and (left_s := sharing.left_s / pace) < after_s:

@@ -7,7 +7,8 @@ and a worker has at most ``in_hand`` messages that are not done (SKYLANE_WORKER_
 interpreter, batches and what else an image costs share the host's cores (`bench.simulation.cores`).
 
 What it leaves out: flushes of the disk are as slow as they were measured, however many there are;
-PostgreSQL's work is done on the host that caused it.
+PostgreSQL's work is done on the host that caused it; others' work on the host is steady, where the
+real one comes in bursts, so that the longest waits near saturation are predicted too short.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class OnPrem:
     """What the lane runs on. The defaults are those of Skylane's settings."""
 
     hosts: int = 1
-    cores: float = 2.0  # of each host; less than it has, where others use it too
+    cores: float = 2.0  # of each host; less, where others take some and give way to nobody
+    rivals: float = (
+        0.0  # programs of others on each host that want a core all the time, and share it
+    )
     workers: int = 1  # on each host
     streams: int = 2  # batches that a worker has in work at once; it takes one for each core
     api_processes: int = 1  # on each host
@@ -135,7 +139,7 @@ class _Host:
 
     def __init__(self, lane: _Lane) -> None:
         config = lane.config
-        self.cores = Cores(lane.env, config.cores, config.eager_ms / MS_PER_S)
+        self.cores = Cores(lane.env, config.cores, config.eager_ms / MS_PER_S, config.rivals)
         self.api = Station(self.cores, config.api_processes)
         # Each is a program or a few, so it gets no more than a few cores however much there is.
         self.others = Station(self.cores, max(1, round(config.cores)))

@@ -111,6 +111,13 @@ def test_cores_are_shared_evenly() -> None:
     assert found.latency_ms.mean() == pytest.approx(100 / (1 - 0.6), rel=0.05)
 
 
+def test_rivals_take_their_share() -> None:
+    """An image that has one core of two has it with one rival, and two thirds with two."""
+    for rivals, ms in ((0, 100), (1, 100), (2, 150)):
+        config = replace(SINGLY, cores=2, rivals=rivals, eager_ms=0)
+        assert on_prem(np.zeros(1), BARE, config).latency_ms == pytest.approx(ms)
+
+
 def test_who_has_slept_goes_first_for_a_moment() -> None:
     env = simpy.Environment()
     cores = Cores(env, 1, eager_s=0.003)
@@ -162,11 +169,10 @@ def test_every_image_comes_out_once(config: OnPrem) -> None:
     assert found.done.all()
     assert np.all(found.accepted_s >= found.scheduled_s)
     assert np.all(found.committed_s > found.accepted_s)
-    # Those of a batch are committed at one moment, and each moment is a whole batch's.
-    moments, numbers = np.unique(found.committed_s, return_counts=True)
-    sizes = found.batch_images[np.searchsorted(np.sort(found.committed_s), moments)]
-    assert numbers.sum() == len(arrivals_s) == len(found.committed_s)
-    assert len(sizes) == len(moments)
+    # Those of a batch are committed at one moment, and at each moment whole batches are.
+    _, moment = np.unique(found.committed_s, return_inverse=True)
+    batches = np.bincount(moment, 1 / found.batch_images)
+    assert batches == pytest.approx(np.round(batches))
     assert found.backlog(np.array([1e9]))[0] == 0
 
 
