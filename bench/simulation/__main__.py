@@ -1,12 +1,12 @@
 """Predict what a lane does under a load, from what its pieces were measured to take.
 
-    python -m bench.simulation calibrate --runs LOW/requests.csv MODERATE/requests.csv \\
-        --cpu CPU.json --out times.json
-    python -m bench.simulation compare --times times.json --runs OTHER/requests.csv
+    python -m bench.simulation calibrate --runs LOW MODERATE HIGH --cpu CPU.json --out times.json
+    python -m bench.simulation compare --times times.json --runs OTHER
     python -m bench.simulation burst --times times.json --lane serverless --rate 100000 --seconds 10
 
-A run is what the load generator wrote. CPU.json has the CPU time of each part for an image, in ms:
-``{"api": 2.0, "worker": 3.1, …}``. What each lane runs on can be set: ``--set hosts=4 cores=8``.
+A run is a folder that the load generator wrote, or its requests.csv. CPU.json has, for each run,
+the CPU time of each part for an image, in ms: ``[{"api": 2.0, "worker": 3.1, …}, …]``. What a lane
+runs on can be set: ``--set hosts=4 cores=8``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from bench.simulation.arrivals import Floats, Outcomes, poisson
+from bench.simulation.calibration import service_times_of
 from bench.simulation.compare import Comparison, compare
 from bench.simulation.on_prem import OnPrem, simulate_on_prem
 from bench.simulation.runs import BadRun, read_run
@@ -30,7 +31,6 @@ from bench.simulation.service_times import (
     BadServiceTimes,
     ServiceTimes,
     read_service_times,
-    service_times_of,
 )
 
 REPLICATIONS = 10  # of a run that is compared, each with its own draws
@@ -92,7 +92,7 @@ def _common(command: argparse.ArgumentParser) -> None:
 
 
 def _calibrate(chosen: argparse.Namespace) -> None:
-    cpu_ms = TypeAdapter(dict[str, float]).validate_json(chosen.cpu.read_bytes())
+    cpu_ms = TypeAdapter(list[dict[str, float]]).validate_json(chosen.cpu.read_bytes())
     times = service_times_of(chosen.runs, cpu_ms)
     chosen.out.write_text(times.model_dump_json() + "\n")
     print(f"{chosen.out}: {len(times.batches)} batches, {len(times.accept_ms)} images alone")

@@ -1,7 +1,13 @@
-"""Processors that are shared, and stations at which work waits for its turn."""
+"""Processors that are shared, and stations at which work waits for its turn.
+
+An operating system shares cores evenly among those who want one, and lets who has slept go first
+for a moment: so programs that do a little and wait again hardly notice that others are busy, as
+long as they take less than their share. Linux has done so by one scheduler or another since 2007.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -15,59 +21,100 @@ ROUNDING_S = 1e-12
 
 
 class Cores:
-    """So many cores, which whoever is running shares evenly: nobody gets more than one core.
+    """So many cores, shared evenly: nobody gets more than one, and who has slept goes first.
 
-    That is processor sharing. All who run get on at one pace, so what each has left is kept as
-    the value of a common clock at which it is done: an event costs the logarithm of their number.
-
-    ``number`` need not be whole, where others use the machine too.
+    Those who have slept share the cores among themselves until each has had ``eager_s``; what they
+    leave the others share. ``rivals`` is how many programs there are that are not simulated and
+    want a core all the time; on average, so it need not be whole.
     """
 
-    def __init__(self, env: simpy.Environment, number: float) -> None:
+    def __init__(
+        self, env: simpy.Environment, number: float, eager_s: float = 0.0, rivals: float = 0.0
+    ) -> None:
         self._env = env
+        self._rivals = rivals
         self._number = number
-        self._clock_s = 0.0  # of work that each who was here from the beginning would have done
-        self._at_s = 0.0  # when that was last set
-        self._running: list[tuple[float, int, Then]] = []
-        self._numbers = count()
+        self._eager_s = eager_s
+        self._eager, self._fair = _Sharing(), _Sharing()
+        self._eager_pace = self._fair_pace = 0.0
+        self._at_s = 0.0
         self._timer = 0  # the one that counts; those before it are void
-        self.busy_s = 0.0  # core seconds in all
 
-    def run(self, work_s: float, then: Then) -> None:
+    def run(self, work_s: float, then: Then, *, slept: bool) -> None:
         """Do so much work, by time on a core of its own, and call ``then`` when it is done."""
         self._pass_time()
-        heappush(self._running, (self._clock_s + max(0.0, work_s), next(self._numbers), then))
-        self._wait()
+        first_s = min(work_s, self._eager_s) if slept else 0.0
+        if first_s < work_s:
 
-    def _pace(self) -> float:
-        return min(1.0, self._number / len(self._running)) if self._running else 0.0
+            def go_on() -> None:
+                self._fair.add(work_s - first_s, then)
+
+            if first_s:
+                self._eager.add(first_s, go_on)
+            else:
+                go_on()
+        else:
+            self._eager.add(first_s, then)
+        self._wait()
 
     def _pass_time(self) -> None:
-        now_s = self._env.now
-        passed_s = (now_s - self._at_s) * self._pace()
-        self._clock_s += passed_s
-        self.busy_s += passed_s * len(self._running)
-        self._at_s = now_s
+        passed_s = self._env.now - self._at_s
+        self._eager.clock_s += passed_s * self._eager_pace
+        self._fair.clock_s += passed_s * self._fair_pace
+        self._at_s = self._env.now
 
     def _wait(self) -> None:
+        """Have a look when the next one is done."""
         self._timer += 1
-        if not self._running:
-            return
-        left_s = max(0.0, self._running[0][0] - self._clock_s) / self._pace()
-        self._env.timeout(left_s, self._timer).callbacks.append(self._finish)
+        eager, fair = len(self._eager.running), len(self._fair.running)
+        self._eager_pace = min(1.0, self._number / eager) if eager else 0.0
+        left = self._number - self._eager_pace * eager
+        self._fair_pace = min(1.0, max(0.0, left / (fair + self._rivals))) if fair else 0.0
+        after_s, first = math.inf, self._eager
+        for sharing, pace in ((self._eager, self._eager_pace), (self._fair, self._fair_pace)):
+            if pace and (left_s := sharing.left_s / pace) < after_s:
+                after_s, first = left_s, sharing
+        if after_s < math.inf:
+            timeout = self._env.timeout(after_s, (self._timer, first))
+            timeout.callbacks.append(self._finish)
 
     def _finish(self, event: Any) -> None:
-        if event.value != self._timer:
+        timer, sharing = event.value
+        if timer != self._timer:
             return
         self._pass_time()
-        # It is time for the first, whatever was lost by rounding.
-        self._clock_s = max(self._clock_s, self._running[0][0])
-        done = []
-        while self._running and self._running[0][0] <= self._clock_s + ROUNDING_S:
-            done.append(heappop(self._running)[2])
-        self._wait()
-        for then in done:
+        for then in sharing.done():
             then()
+        self._wait()
+
+
+class _Sharing:
+    """Those who get on at one pace.
+
+    So what each has left is kept as the value of a common clock at which it is done, and an event
+    costs the logarithm of their number.
+    """
+
+    def __init__(self) -> None:
+        self.clock_s = 0.0  # of work that each who was here from the beginning would have done
+        self.running: list[tuple[float, int, Then]] = []
+        self._numbers = count()
+
+    @property
+    def left_s(self) -> float:
+        """What the next one to be done has left."""
+        return max(0.0, self.running[0][0] - self.clock_s)
+
+    def add(self, work_s: float, then: Then) -> None:
+        heappush(self.running, (self.clock_s + max(0.0, work_s), next(self._numbers), then))
+
+    def done(self) -> list[Then]:
+        """Take out who is done: the first in any case, whatever was lost by rounding."""
+        self.clock_s = max(self.clock_s, self.running[0][0])
+        found = []
+        while self.running and self.running[0][0] <= self.clock_s + ROUNDING_S:
+            found.append(heappop(self.running)[2])
+        return found
 
 
 class Station:
@@ -80,16 +127,18 @@ class Station:
 
     def submit(self, work_s: float, then: Then) -> None:
         """Have a piece of work done on a core when its turn comes."""
-        self._waiting.append((work_s, then))
-        self._begin()
+        if self._free:
+            self._begin(work_s, then, slept=True)
+        else:
+            self._waiting.append((work_s, then))
 
-    def _begin(self) -> None:
-        while self._free and self._waiting:
-            work_s, then = self._waiting.popleft()
-            self._free -= 1
-            self._cores.run(work_s, lambda then=then: self._end(then))  # type: ignore[misc]
+    def _begin(self, work_s: float, then: Then, *, slept: bool) -> None:
+        self._free -= 1
 
-    def _end(self, then: Then) -> None:
-        self._free += 1
-        then()
-        self._begin()
+        def end() -> None:
+            self._free += 1
+            if self._waiting:  # a server with work to do does not sleep in between
+                self._begin(*self._waiting.popleft(), slept=False)
+            then()
+
+        self._cores.run(work_s, end, slept=slept)

@@ -7,8 +7,8 @@ and a worker has at most ``in_hand`` messages that are not done (SKYLANE_WORKER_
 interpreter, batches and what else an image costs share the host's cores (`bench.simulation.cores`).
 
 What it leaves out: flushes of the disk are as slow as they were measured, however many there are;
-PostgreSQL's work is done on the host that caused it; the API commits each image by itself, where
-the real one gets cheaper by committing together.
+PostgreSQL's work is done on the host that caused it; others' work on the host is steady, where the
+real one comes in bursts, so that the longest waits near saturation are predicted too short.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import simpy
 
 from bench.simulation.arrivals import Floats, Outcomes, groups
 from bench.simulation.cores import Cores, Station
-from bench.simulation.service_times import MS_PER_S, BatchTimes, ServiceTimes
+from bench.simulation.service_times import MS_PER_S, BatchTimes, Drawn, ServiceTimes
 
 LANE = "on-prem"
 # So many images are handed on by one event where that many wait.
@@ -37,12 +37,16 @@ class OnPrem:
     """What the lane runs on. The defaults are those of Skylane's settings."""
 
     hosts: int = 1
-    cores: float = 2.0  # of each host; less than it has, where others use it too
+    cores: float = 2.0  # of each host; less, where others take some and give way to nobody
+    rivals: float = (
+        0.0  # programs of others on each host that want a core all the time, and share it
+    )
     workers: int = 1  # on each host
     streams: int = 2  # batches that a worker has in work at once; it takes one for each core
     api_processes: int = 1  # on each host
     batch_images: int = 64
     in_hand: int = 64  # messages
+    eager_ms: float = 3.0  # that who has slept has a core at once; a slice of Linux's scheduler
     images_per_message: int = 1  # an upload of many images is sent on in messages of up to 64
 
 
@@ -79,7 +83,10 @@ class _Lane:
         self.batch_images = np.zeros(len(arrivals_s), dtype=np.int64)
         self.rng = rng
         self._arrivals_s = arrivals_s
-        self._accept_s = _Drawn(times.accept_ms, rng)
+        self._accept_s = Drawn(times.accept_ms, rng)
+        # Half of what an API does for an image is before it is accepted: to read it and to have it
+        # stored. Half is after: to send the message and the answer. The worker's likewise.
+        self._half_s = times.api_process_ms / MS_PER_S / 2
         self._queue: deque[Range] = deque()
         self._hosts = [_Host(self) for _ in range(config.hosts)]
         self._workers = [worker for host in self._hosts for worker in host.workers]
@@ -94,11 +101,23 @@ class _Lane:
             yield self.env.timeout(max(0.0, at_s - self.env.now))
             for one in _parts(first, end, max(LUMP, self.config.images_per_message)):
                 host = next(hosts)
-                work_s = self._accept_s.total(one[1] - one[0])
-                host.api.submit(work_s, lambda host=host, one=one: self._accept(host, one))  # type: ignore[misc]
+                self._upload(host, one)
+
+    def _upload(self, host: _Host, images: Range) -> None:
+        """Have an API read what was sent together; the rest of the time is the stores'."""
+        work_s = self._half_s * (images[1] - images[0])
+        rest_s = max(0.0, self._accept_s.one() - self._half_s)
+
+        def stored() -> None:
+            timeout = self.env.timeout(rest_s)
+            timeout.callbacks.append(lambda _: self._accept(host, images))
+
+        host.api.submit(work_s, stored)
 
     def _accept(self, host: _Host, images: Range) -> None:
         self.accepted_s[slice(*images)] = self.env.now
+        if self._half_s:
+            host.api.submit(self._half_s * (images[1] - images[0]), _nothing)
         if self.times.other_ms:
             host.others.submit((images[1] - images[0]) * self.times.other_ms / MS_PER_S, _nothing)
         self._queue.extend(_parts(*images, self.config.images_per_message))
@@ -120,23 +139,23 @@ class _Host:
 
     def __init__(self, lane: _Lane) -> None:
         config = lane.config
-        self.cores = Cores(lane.env, config.cores)
+        self.cores = Cores(lane.env, config.cores, config.eager_ms / MS_PER_S, config.rivals)
         self.api = Station(self.cores, config.api_processes)
         # Each is a program or a few, so it gets no more than a few cores however much there is.
         self.others = Station(self.cores, max(1, round(config.cores)))
-        self.workers = [_Worker(lane, self.cores) for _ in range(config.workers)]
+        self.workers = [_Worker(lane, self.cores, self.others) for _ in range(config.workers)]
 
 
 class _Worker:
     """A process: an interpreter that does one thing at a time, and streams that batches run on."""
 
-    def __init__(self, lane: _Lane, cores: Cores) -> None:
+    def __init__(self, lane: _Lane, cores: Cores, others: Station) -> None:
         self._lane = lane
         self._cores = cores
+        self._others = others
         self._interpreter = Station(cores, 1)
-        self._hand_over_s = _Drawn(lane.times.hand_over_ms, lane.rng)
-        # Half of what the interpreter does for a message is before its batch, half after: it
-        # takes it in and tells of it twice, it acknowledges and tells of its end.
+        self._hand_over_s = Drawn(lane.times.hand_over_ms, lane.rng)
+        # To take a message in and tell of it; to acknowledge it and tell of its end.
         self._half_s = lane.times.worker_ms / MS_PER_S / 2
         self._free_streams = lane.config.streams
         self._gathered: deque[Range] = deque()
@@ -153,21 +172,24 @@ class _Worker:
         self.in_hand += len(messages)
         self._handing = True
         # What the interpreter does is in the time that was measured, and not to count twice.
+        # The rest is waiting: for the broker to be asked, for a thread to have its turn.
         drawn_s = max(self._hand_over_s.one() for _ in messages)
         rest_s = max(0.0, drawn_s - self._half_s)
+        images = sum(end - first for first, end in messages)
 
         def taken() -> None:
             self._handing = False
-            self._cores.run(rest_s, lambda: self._gather(messages))
+            timeout = self._lane.env.timeout(rest_s)
+            timeout.callbacks.append(lambda _: self._gather(messages))
             self._lane.offer()
 
-        self._interpreter.submit(self._half_s * len(messages), taken)
+        self._interpreter.submit(self._half_s * images, taken)
 
     def _gather(self, messages: list[Range]) -> None:
         self._gathered.extend(messages)
-        self._begin()
+        self._begin(slept=True)
 
-    def _begin(self) -> None:
+    def _begin(self, *, slept: bool) -> None:
         while self._free_streams and self._gathered:
             messages, images = [], 0
             while self._gathered and images < self._lane.config.batch_images:
@@ -175,7 +197,7 @@ class _Worker:
                 images += messages[-1][1] - messages[-1][0]
             self._free_streams -= 1
             work_s = self._lane.batch_times.draw_s(images, self._lane.rng)
-            self._cores.run(work_s, self._end(messages, images))
+            self._cores.run(work_s, self._end(messages, images), slept=slept)
 
     def _end(self, messages: list[Range], images: int) -> Callable[[], None]:
         def end() -> None:
@@ -183,31 +205,16 @@ class _Worker:
                 self._lane.committed_s[first:last] = self._lane.env.now
                 self._lane.batch_images[first:last] = images
             self._free_streams += 1
-            self._begin()
-            self._interpreter.submit(self._half_s * len(messages), lambda: self._let_go(messages))
+            self._begin(slept=False)
+            self._interpreter.submit(self._half_s * images, lambda: self._let_go(messages))
+            if other_s := self._lane.times.other_batch_ms / MS_PER_S:
+                self._others.submit(other_s, _nothing)
 
         return end
 
     def _let_go(self, messages: list[Range]) -> None:
         self.in_hand -= len(messages)
         self._lane.offer()
-
-
-class _Drawn:
-    """Samples drawn anew, some thousand at once, because one at a time is slow."""
-
-    def __init__(self, samples_ms: list[float], rng: np.random.Generator) -> None:
-        self._samples_s = np.asarray(samples_ms, dtype=np.float64) / MS_PER_S
-        self._rng = rng
-        self._drawn: list[float] = []
-
-    def one(self) -> float:
-        if not self._drawn:
-            self._drawn = self._rng.choice(self._samples_s, 4096).tolist()
-        return self._drawn.pop()
-
-    def total(self, number: int) -> float:
-        return sum(self.one() for _ in range(number))
 
 
 def _parts(first: int, end: int, size: int) -> list[Range]:

@@ -1,24 +1,20 @@
 """What the simulation is fed with: how long each piece of work takes, as it was measured.
 
 A batch's time depends on how many images are in it, and its samples come from a machine that was
-not idle. So times are kept as they would be with a core to themselves (`service_times_of` says
-how), and the simulation shares out the cores anew.
+not idle. So times are kept as they would be with a core to themselves, and the simulation shares
+out the cores anew; `bench.simulation.calibration` makes them of runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from bench.simulation.runs import Run, read_run
-
 MS_PER_S = 1000.0
-# Batches of about one size are drawn from together: 1, 2, 3 and 4, 5 to 8, and so on.
-SIZE_BASE = 2.0
 
 Samples = list[float]
 Floats = NDArray[np.float64]
@@ -45,8 +41,10 @@ class ServiceTimes(BaseModel):
     # On-prem.
     accept_ms: Samples = Field(min_length=1, description="from the request's sending to its row")
     hand_over_ms: Samples = Field(min_length=1, description="from the row to the batch's begin")
-    worker_ms: float = Field(ge=0, description="of the worker's interpreter for each message")
+    api_process_ms: float = Field(ge=0, description="of the API's interpreter for each image")
+    worker_ms: float = Field(ge=0, description="of the worker's interpreter for each image")
     other_ms: float = Field(ge=0, description="of a core for each image, of what nobody waits for")
+    other_batch_ms: float = Field(default=0, ge=0, description="the same, for each batch")
     batches: list[BatchTime] = Field(min_length=1)
 
     # Serverless; needed for that lane alone.
@@ -70,8 +68,8 @@ class BatchTimes:
         ms = np.array([one.ms for one in batches], dtype=np.float64)
         self.base_ms, self.image_ms = _line(sizes, ms)
         ratios = ms / self.mean_ms(sizes)
-        bins = size_bin(sizes)
-        self._ratios = {int(one): ratios[bins == one] for one in np.unique(bins)}
+        bins = np.array([size_bin(one.images) for one in batches])
+        self._ratios = {int(one): ratios[bins == one].tolist() for one in np.unique(bins)}
         known = np.array(sorted(self._ratios))
         # A size that was not measured is drawn from the nearest that was.
         self._nearest = {
@@ -84,9 +82,23 @@ class BatchTimes:
 
     def draw_s(self, images: int, rng: np.random.Generator) -> float:
         """Return how long one batch takes, in s."""
-        ratios = self._ratios[self._nearest[int(size_bin(np.array([images]))[0])]]
+        ratios = self._ratios[self._nearest[size_bin(images)]]
         ratio = ratios[rng.integers(len(ratios))]
         return float((self.base_ms + self.image_ms * images) * ratio / MS_PER_S)
+
+
+class Drawn:
+    """Samples drawn anew, some thousand at once, because one at a time is slow."""
+
+    def __init__(self, samples_ms: list[float], rng: np.random.Generator) -> None:
+        self._samples_s = np.asarray(samples_ms, dtype=np.float64) / MS_PER_S
+        self._rng = rng
+        self._drawn: list[float] = []
+
+    def one(self) -> float:
+        if not self._drawn:
+            self._drawn = self._rng.choice(self._samples_s, 4096).tolist()
+        return self._drawn.pop()
 
 
 def read_service_times(path: Path) -> ServiceTimes:
@@ -101,81 +113,9 @@ def read_service_times(path: Path) -> ServiceTimes:
         raise BadServiceTimes(f"{path}: {error}") from error
 
 
-def service_times_of(paths: Sequence[Path], cpu_ms: Mapping[str, float]) -> ServiceTimes:
-    """Make the on-prem lane's service times of runs' ``requests.csv``, the lowest load first.
-
-    ``cpu_ms``: CPU time of each part for an image at the lowest load, in ms, by the names of
-    `bench.stack.PARTS`, and ``client`` where that is on the same machine.
-
-    The lowest load says what an image takes that meets no other. Higher loads say what batches
-    take, and there they wait for cores as well. By how much is known from the sizes that both
-    loads have: by that ratio the higher load's batches are shortened.
-
-    Raises:
-        BadServiceTimes: the runs have too little in them, or no size of batch in common.
-    """
-    runs = [read_run(path) for path in paths]
-    if not runs or not all(len(run.done) for run in runs):
-        raise BadServiceTimes("each run is to have images that are done")
-    lowest = runs[0]
-    batches = _batches(lowest)
-    for run in runs[1:]:
-        more = _batches(run)
-        slower = _slower(more, batches)
-        batches += [BatchTime(images=one.images, ms=one.ms / slower) for one in more]
-    alone = lowest.done[lowest.done["batch_size"] == 1]
-    if not len(alone):
-        raise BadServiceTimes("the lowest load has no image that was worked on by itself")
-    accept_ms = (alone["accepted_s"] - alone["sent_s"]) * MS_PER_S
-    # The worker's CPU time beyond its batches is its interpreter's: messages in, out, and events.
-    # Until an image is recorded its batch is on a core; recording is PostgreSQL's.
-    stages_ms = alone["fetch_ms"] + alone["decode_ms"] + alone["infer_ms"]
-    worker_ms = max(0.0, cpu_ms.get("worker", 0.0) - float(np.mean(stages_ms)))
-    waited_ms = float(np.mean(accept_ms) + np.mean(alone["queue_ms"] + alone["record_ms"]))
-    waited_ms += float(np.mean(stages_ms))
-    return ServiceTimes(
-        accept_ms=list(np.maximum(0, accept_ms)),
-        hand_over_ms=list(alone["queue_ms"]),
-        worker_ms=worker_ms,
-        other_ms=max(0.0, sum(cpu_ms.values()) - waited_ms),
-        batches=batches,
-    )
-
-
-def size_bin(images: Floats) -> NDArray[np.int64]:
+def size_bin(images: int) -> int:
     """Return which sizes count as about the same: 1, 2, 3 and 4, 5 to 8, …"""
-    logs = np.log(np.maximum(1, images)) / np.log(SIZE_BASE)
-    return np.asarray(np.ceil(np.round(logs, 9)), dtype=np.int64)
-
-
-def _batches(run: Run) -> list[BatchTime]:
-    """Return each batch once. The images of a batch have its stages' times, and its worker."""
-    done = run.done
-    stages = ("fetch_ms", "decode_ms", "infer_ms", "record_ms")
-    keys = np.stack([done["worker"].astype(str), *(done[one].astype(str) for one in stages)])
-    _, first = np.unique(keys, axis=1, return_index=True)
-    one_each = done[first]
-    ms = np.sum([one_each[stage] for stage in stages], axis=0)
-    return [
-        BatchTime(images=max(1, int(images)), ms=float(took))
-        for images, took in zip(one_each["batch_size"], ms, strict=True)
-    ]
-
-
-def _slower(batches: list[BatchTime], reference: list[BatchTime]) -> float:
-    """Return how much longer these batches took than those of the same sizes in another run."""
-    ours, theirs = _medians(batches), _medians(reference)
-    common = sorted(ours.keys() & theirs.keys())
-    if not common:
-        raise BadServiceTimes("two runs have no size of batch in common")
-    # The smallest size has most of the reference's batches.
-    return max(1.0, ours[common[0]] / theirs[common[0]])
-
-
-def _medians(batches: list[BatchTime]) -> dict[int, float]:
-    bins = size_bin(np.array([one.images for one in batches], dtype=np.float64))
-    ms = np.array([one.ms for one in batches])
-    return {int(one): float(np.median(ms[bins == one])) for one in np.unique(bins)}
+    return (images - 1).bit_length()
 
 
 def _line(sizes: Floats, ms: Floats) -> tuple[float, float]:

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import simpy
 
 from bench.simulation.arrivals import Floats, Outcomes, groups, poisson
+from bench.simulation.calibration import service_times_of
 from bench.simulation.compare import compare
+from bench.simulation.cores import Cores
 from bench.simulation.environments import Environments, Scaling
 from bench.simulation.on_prem import OnPrem, simulate_on_prem
 from bench.simulation.serverless import Serverless, simulate_serverless
@@ -21,13 +24,13 @@ from bench.simulation.service_times import (
     BatchTime,
     BatchTimes,
     ServiceTimes,
-    service_times_of,
 )
 
 # A queue as in the books: nothing but service.
 BARE = ServiceTimes(
     accept_ms=[0.0],
     hand_over_ms=[0.0],
+    api_process_ms=0.0,
     worker_ms=0.0,
     other_ms=0.0,
     batches=[BatchTime(images=1, ms=100.0)],
@@ -45,6 +48,7 @@ SINGLY = OnPrem(cores=1, streams=1, batch_images=1, in_hand=1_000_000)
 TIMES = ServiceTimes(
     accept_ms=[3.0, 4.0, 5.0],
     hand_over_ms=[4.0, 5.0, 9.0],
+    api_process_ms=3.0,
     worker_ms=2.0,
     other_ms=1.0,
     batches=[
@@ -71,9 +75,9 @@ def serverless(arrivals_s: Floats, config: Serverless, seed: int = 1) -> Outcome
 def test_one_server_waits_as_pollaczek_and_khinchine_say(utilisation: float) -> None:
     """M/D/1: the mean wait is utilisation · service / 2 / (1 - utilisation)."""
     rng = np.random.default_rng(11)
-    arrivals_s = poisson(utilisation / 0.1, 25_000 * 0.1 / utilisation, rng)
+    arrivals_s = poisson(utilisation / 0.1, 20_000 * 0.1 / utilisation, rng)
     waits_ms = on_prem(arrivals_s, BARE, SINGLY).latency_ms - 100
-    assert waits_ms.mean() == pytest.approx(utilisation * 100 / 2 / (1 - utilisation), rel=0.05)
+    assert waits_ms.mean() == pytest.approx(utilisation * 100 / 2 / (1 - utilisation), rel=0.07)
 
 
 def test_one_server_waits_as_lindley_says_image_by_image() -> None:
@@ -91,7 +95,7 @@ def test_one_server_waits_as_lindley_says_image_by_image() -> None:
 def test_several_servers_wait_as_erlang_says(servers: int, utilisation: float) -> None:
     """M/M/c: Erlang's C is how many wait at all, and the mean wait follows from it."""
     offered = servers * utilisation
-    arrivals_s = poisson(offered / 0.1, 30_000 * 0.1 / offered, np.random.default_rng(22))
+    arrivals_s = poisson(offered / 0.1, 24_000 * 0.1 / offered, np.random.default_rng(22))
     found = on_prem(arrivals_s, EXPONENTIAL, replace(SINGLY, cores=servers, streams=servers))
     last = offered**servers / math.factorial(servers) / (1 - utilisation)
     erlang_c = last / (sum(offered**k / math.factorial(k) for k in range(servers)) + last)
@@ -101,10 +105,35 @@ def test_several_servers_wait_as_erlang_says(servers: int, utilisation: float) -
 
 def test_cores_are_shared_evenly() -> None:
     """M/M/1-PS: an image is there for service / (1 - utilisation), in whatever order."""
-    arrivals_s = poisson(6, 4_000, np.random.default_rng(13))
+    arrivals_s = poisson(6, 3_000, np.random.default_rng(13))
     # Everybody has a stream, and there is one core.
-    found = on_prem(arrivals_s, EXPONENTIAL, replace(SINGLY, streams=10_000))
+    found = on_prem(arrivals_s, EXPONENTIAL, replace(SINGLY, streams=10_000, eager_ms=0))
     assert found.latency_ms.mean() == pytest.approx(100 / (1 - 0.6), rel=0.05)
+
+
+def test_rivals_take_their_share() -> None:
+    """An image that has one core of two has it with one rival, and two thirds with two."""
+    for rivals, ms in ((0, 100), (1, 100), (2, 150)):
+        config = replace(SINGLY, cores=2, rivals=rivals, eager_ms=0)
+        assert on_prem(np.zeros(1), BARE, config).latency_ms == pytest.approx(ms)
+
+
+def test_who_has_slept_goes_first_for_a_moment() -> None:
+    env = simpy.Environment()
+    cores = Cores(env, 1, eager_s=0.003)
+    ended: dict[str, float] = {}
+
+    def run(name: str, work_s: float, slept: bool) -> None:
+        cores.run(work_s, lambda: ended.update({name: env.now}), slept=slept)
+
+    run("busy", 0.1, slept=False)
+    env.timeout(0.05).callbacks.append(lambda _: run("short", 0.002, slept=True))
+    env.timeout(0.06).callbacks.append(lambda _: run("long", 0.013, slept=True))
+    env.run()
+    assert ended["short"] == pytest.approx(0.052)
+    # 3 ms first, then the other 10 at half a core.
+    assert ended["long"] == pytest.approx(0.06 + 0.003 + 0.02)
+    assert ended["busy"] == pytest.approx(0.1 + 0.002 + 0.013)
 
 
 def test_what_gathers_while_a_batch_is_in_work_is_the_next_one() -> None:
@@ -140,11 +169,10 @@ def test_every_image_comes_out_once(config: OnPrem) -> None:
     assert found.done.all()
     assert np.all(found.accepted_s >= found.scheduled_s)
     assert np.all(found.committed_s > found.accepted_s)
-    # Those of a batch are committed at one moment, and each moment is a whole batch's.
-    moments, numbers = np.unique(found.committed_s, return_counts=True)
-    sizes = found.batch_images[np.searchsorted(np.sort(found.committed_s), moments)]
-    assert numbers.sum() == len(arrivals_s) == len(found.committed_s)
-    assert len(sizes) == len(moments)
+    # Those of a batch are committed at one moment, and at each moment whole batches are.
+    _, moment = np.unique(found.committed_s, return_inverse=True)
+    batches = np.bincount(moment, 1 / found.batch_images)
+    assert batches == pytest.approx(np.round(batches))
     assert found.backlog(np.array([1e9]))[0] == 0
 
 
@@ -193,12 +221,12 @@ def test_a_function_never_has_more_environments_than_it_may(through_api: bool) -
 
 def test_a_function_never_scales_faster_than_it_may() -> None:
     scaling = Scaling(limit=10_000, start_burst=100, start_burst_s=10.0)
-    arrivals_s = np.sort(np.random.default_rng(18).uniform(0, 30, 60_000))
+    arrivals_s = np.sort(np.random.default_rng(18).uniform(0, 20, 30_000))
     found = serverless(arrivals_s, replace(OPEN, api=scaling))
     times_s, numbers = found.environments["api"]
     grown = np.maximum(0, np.diff(numbers))
     for window_s in (0.1, 1.0, 5.0, 10.0):
-        for start_s in np.arange(0, 30, 0.37):
+        for start_s in np.arange(0, 20, 0.37):
             inside = (times_s[1:] >= start_s) & (times_s[1:] < start_s + window_s)
             assert grown[inside].sum() <= 100 + 10 * window_s + 1
 
@@ -249,12 +277,12 @@ def test_arrivals_are_grouped_whole_and_have_to_be_in_order() -> None:
 
 
 def test_a_burst_of_100_000_a_second_is_soon_simulated() -> None:
-    """A tenth of the burst that the bench has: here it is to take seconds."""
+    """A tenth of the burst that the bench has, in a fifth of the two minutes that may take."""
     arrivals_s = np.sort(np.random.default_rng(19).uniform(0, 1, 100_000))
-    began = time.monotonic()
+    began_s = time.process_time()  # others' work does not count
     there = on_prem(arrivals_s, TIMES, OnPrem(hosts=50, cores=4, streams=4))
     here = serverless(arrivals_s, replace(OPEN, through_api=False))
-    assert time.monotonic() - began < 15
+    assert time.process_time() - began_s < 24
     assert there.done.all()
     assert here.done.all()
     assert min(there.recovered_s, here.recovered_s) > 2  # longer than it took to come
@@ -264,7 +292,7 @@ def test_a_batchs_time_is_drawn_from_those_of_about_its_size() -> None:
     rng = np.random.default_rng(20)
     batches = [
         BatchTime(images=int(n), ms=float((6 + 3 * n) * rng.gamma(50, 1 / 50)))
-        for n in rng.integers(1, 33, 4000)
+        for n in rng.integers(1, 33, 2000)
     ]
     times = BatchTimes(batches)
     assert times.base_ms == pytest.approx(6, rel=0.3)
@@ -301,21 +329,29 @@ def written(folder: Path, name: str, batches: list[tuple[int, float]]) -> Path:
 
 
 def test_service_times_are_made_of_runs_as_with_a_core_to_each(tmp_path: Path) -> None:
-    """At the higher load all takes twice as long, because cores are short; that is taken out."""
-    low = written(tmp_path, "low", [(1, 10.0 + number / 100) for number in range(50)])
-    high = written(
-        tmp_path, "high", [(n, 2 * (8.0 + 2 * n) + i / 100) for n in (1, 4, 8) for i in range(30)]
-    )
-    cpu_ms = {"api": 5.0, "worker": 11.245, "postgres": 2.0, "client": 10.0}
-    times = service_times_of([low, high], cpu_ms)
-    assert times.accept_ms == pytest.approx([4.0] * 50)
-    assert times.hand_over_ms == pytest.approx([6.0] * 50)
-    assert times.worker_ms == pytest.approx(11.245 - 9.245)
-    assert times.other_ms == pytest.approx(28.245 - 4 - 6 - 10.245)
+    """At higher loads batches take far longer, because cores are short; their CPU time does not."""
+    # Of the worker, 3 ms for a message, 6 for a batch and 2 for each of its images.
+    runs = [
+        written(tmp_path, "low", [(1, 9.0 + number / 100) for number in range(101)]),
+        written(tmp_path, "moderate", [(2, 50.0 + number) for number in range(40)]),
+        written(tmp_path, "high", [(n, 300.0 * n + i) for n in (4, 8, 16) for i in range(10)]),
+    ]
+    per_image = [1, 1 / 2, 30 / 280]  # batches
+    cpu_ms = [{"api": 9.0, "worker": 5 + 6 * one, "postgres": 1 + 2 * one} for one in per_image]
+    times = service_times_of(runs, cpu_ms)
+    assert times.accept_ms == pytest.approx([4.0] * 101)
+    assert times.hand_over_ms == pytest.approx([6.0] * 101)
+    assert times.worker_ms == pytest.approx(11 - 8.5, rel=0.01)
+    assert times.other_batch_ms == pytest.approx(2, rel=0.01)
+    # All of it is there: what an image takes by itself, of the whole machine.
+    alone_ms = times.api_process_ms + times.worker_ms + 9.5 + times.other_ms + times.other_batch_ms
+    assert alone_ms == pytest.approx(9 + 11 + 3, rel=0.01)
     fitted = BatchTimes(times.batches)
-    assert float(fitted.mean_ms(8)) == pytest.approx(24, rel=0.03)
+    assert float(fitted.mean_ms(16)) == pytest.approx(6 + 3.5 * 16, rel=0.03)
     with pytest.raises(BadServiceTimes, match="images that are done"):
-        service_times_of([written(tmp_path, "none", [])], cpu_ms)
+        service_times_of([written(tmp_path, "none", [])], cpu_ms[:1])
+    with pytest.raises(BadServiceTimes, match="3 runs, but CPU times of 1"):
+        service_times_of(runs, cpu_ms[:1])
 
 
 def test_a_comparison_finds_what_differs_and_not_what_is_noise() -> None:
