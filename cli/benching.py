@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 RESULTS = Path("results")
 # Packages of requirements/bench.txt that these commands import.
-NEEDED = ("aiohttp", "hdrh", "jinja2", "matplotlib", "simpy")
+NEEDED = ("aiohttp", "hdrh", "jinja2", "matplotlib", "scipy", "simpy")
 
 
 @click.group()

@@ -25,7 +25,6 @@ from bench.simulation.service_times import (
 )
 
 REPLICATIONS = 5  # of a run that is compared, each with its own draws
-CALIBRATED_BY = 2  # loads, the lowest and the one in the middle; the others are predicted
 SEED = 1
 
 
@@ -77,13 +76,9 @@ def service_times(found: Found) -> ServiceTimes | None:
     loads = found.loads("on-prem")
     if not loads:
         return None
-    chosen = _calibrating(loads)
-    lowest = chosen[0].runs
-    parts = lowest[0].cpu_ms
-    cpu_ms = {part: float(np.mean([one.cpu_ms[part] for one in lowest])) for part in parts}
-    paths = [load.runs[0].folder for load in chosen]
+    runs = [load.runs[0] for load in _calibrating(loads)]
     try:
-        times = service_times_of(paths, cpu_ms)
+        times = service_times_of([one.folder for one in runs], [one.cpu_ms for one in runs])
     except BadServiceTimes:  # of a quick comparison: no two images met, or none was alone
         return None
     quiet = quiet_invocations(found)
@@ -184,9 +179,9 @@ def _simulated(setting: Setting, outcomes: Outcomes, largest: int) -> Simulated:
 
 
 def _calibrating(loads: list[Load]) -> list[Load]:
-    """Return the lowest load and, where there are three, the one in the middle."""
-    middle = loads[len(loads) // 2] if len(loads) > CALIBRATED_BY else None
-    return [loads[0], middle] if middle else loads[:1]
+    """Return the lowest load, the highest and one between them; the others are predicted."""
+    chosen = {0, len(loads) // 2, len(loads) - 1}
+    return [loads[number] for number in sorted(chosen)]
 
 
 def _inits_ms(found: Found, function: str) -> list[float]:
