@@ -12,6 +12,7 @@ from bench.intervals import needed
 from bench.report.found import Found, Load
 from bench.report.money import quiet_invocations
 from bench.simulation.arrivals import Outcomes, poisson
+from bench.simulation.calibration import service_times_of
 from bench.simulation.compare import QUANTILES, compare
 from bench.simulation.environments import Scaling
 from bench.simulation.on_prem import OnPrem, simulate_on_prem
@@ -21,7 +22,6 @@ from bench.simulation.service_times import (
     BadServiceTimes,
     BatchTime,
     ServiceTimes,
-    service_times_of,
 )
 
 REPLICATIONS = 5  # of a run that is compared, each with its own draws
