@@ -23,7 +23,7 @@ from bench.raw import TILES, raw_throughput
 from bench.stack import Running, running_stack
 
 IMAGES = 2_000  # of each kind and round
-SINGLE_CONNECTIONS = 32
+SINGLE_CONNECTIONS = 64
 BATCH_FILES, BATCH_CONNECTIONS = 100, 4
 IDLE_UPLOADS, IDLE_PAUSE_S = 300, 0.02
 
