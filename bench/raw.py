@@ -43,7 +43,9 @@ def raw_throughput(seconds: float = RAW_S) -> float:
 
 @cache
 def _predictor(streams: int) -> Predicts:
-    return open_predictor(Settings().artefact, streams=streams)
+    predictor = open_predictor(Settings().artefact, streams=streams)
+    predictor.warm_up()  # by one thread: two that come first at once may wait for ever in OpenVINO
+    return predictor
 
 
 @cache

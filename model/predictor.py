@@ -64,7 +64,10 @@ class Predictor:
         core = ov.Core()
         if cache:
             core.set_property({"CACHE_DIR": str(cache)})  # compiling takes longer than reading
-        how: dict[str, str | int] = {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
+        # OpenVINO would hold each thread to a processor of its own. But others work here too, and
+        # what they keep busy would hold up a batch while another processor is idle.
+        how: dict[str, str | int] = {"ENABLE_CPU_PINNING": "NO"}
+        how |= {"NUM_STREAMS": streams, "INFERENCE_NUM_THREADS": streams}
         # Weights in float16 are to be as good as float32; bf16, which some processors would
         # take for them, is not.
         if precision or artefact.precision == "FP16":
