@@ -57,13 +57,15 @@ def main() -> None:
         database.close()
     for name, parts in ratios.items():
         ratio = statistics.median(part.ratio for part in parts)
+        cpu_ratio = statistics.median(part.cpu_ratio for part in parts)
         api, worker = (
             statistics.median(part.cpu_ms_per_image[name] for part in parts)
             for name in ("api", "worker")
         )
         rate = statistics.median(part.images_per_s for part in parts)
         print(
-            f"{name}: {rate:.0f} images/s, ratio {ratio:.2f} (medians of {len(parts)} parts);"
+            f"{name}: {rate:.0f} images/s, ratio {ratio:.2f}, of the processor's time"
+            f" {cpu_ratio:.2f} (medians of {len(parts)} parts);"
             f" CPU ms/image: api {api:.2f}, worker {worker:.2f}"
         )
 

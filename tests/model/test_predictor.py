@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +38,11 @@ def test_a_batch_is_cut_into_known_sizes_and_at_most_one_image_is_made_up() -> N
     for n, sizes in enumerate(CUTS):
         assert set(sizes) <= set(SIZES)
         assert n <= sum(sizes) <= n + 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="of Linux")
+def test_inference_may_use_whichever_processor_is_free(pixels: Pixels) -> None:
+    predictor = open_predictor(Settings().artefact, streams=2)
+    predictor.predict(pixels[:1])
+    for thread in os.listdir("/proc/self/task"):
+        assert os.sched_getaffinity(int(thread)) == os.sched_getaffinity(0)
