@@ -4,8 +4,8 @@
 
 Sends 1,000, 10,000 and 100,000 images in batches, one after the other, then fills the table up
 to a million rows and sends 10,000 more. Each part of up to 10,000 images is measured against the
-raw predictor right before and after it, as in ``bench.uploads``: compare the ratios, and the
-processor's time.
+raw predictor right before and after it, as in ``bench.uploads``: compare the ratios. That of the
+processor's time is without PostgreSQL's and the broker's, which are not the stack's own here.
 """
 
 from __future__ import annotations

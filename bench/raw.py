@@ -43,8 +43,10 @@ def measure_raw(seconds: float = RAW_S) -> Raw:
     started = time.perf_counter()
     for thread in threads:
         thread.start()
-    time.sleep(seconds)
-    stop.set()
+    try:
+        time.sleep(seconds)
+    finally:
+        stop.set()  # also where Ctrl-C ends this
     for thread in threads:
         thread.join()
     per_s = sum(counts) / (time.perf_counter() - started)
