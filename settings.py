@@ -77,7 +77,7 @@ class Settings(BaseSettings):
     worker_threads: int = Field(default=64, ge=1)  # messages in hand at once, most of them waiting
     # Micro-batches in work at once, a core each; default: the cores that this process is given.
     worker_streams: int | None = Field(default=None, ge=1)
-    batch_size: int = Field(default=32, ge=1, le=128)  # images predicted together, at most
+    batch_size: int = Field(default=64, ge=1, le=128)  # images predicted together, at most
     batch_wait_ms: float = Field(default=0.0, ge=0)  # the first image of a batch waits for others
     task_time_limit_s: float = Field(default=300.0, gt=0)  # a batch stuck longer ends its worker
 
