@@ -20,7 +20,7 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def _log(response: Response) -> Response:
-        if request.path not in QUIET:
+        if log.isEnabledFor(logging.INFO) and request.path not in QUIET:
             took_ms = round((time.perf_counter() - g.began) * 1000, 3)
             log.info(
                 "%s %s %d",

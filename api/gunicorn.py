@@ -10,9 +10,19 @@ import shutil
 import tempfile
 from typing import Any
 
+from gunicorn.glogging import Logger
+
 import logs
 from settings import settings
 
+
+class NoAccessLog(Logger):
+    """Gunicorn's own log, which else puts a line together for each request and drops it."""
+
+    access_log_enabled = False
+
+
+logger_class = NoAccessLog
 logconfig_dict = {
     **logs.configuration(settings()),
     # Its own lines as all others; requests are api.access' to tell.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from batching import MicroBatcher
 from store.errors import Conflict, StoreError
 from store.images import ImageStore
-from store.notifications import Finished
+from store.notifications import Finished, Waiter
 from store.predictions import Predictions
 from store.records import NewPrediction
 from store.references import Reference
@@ -95,23 +95,22 @@ class Intake:
         uploads.clear()
         ids = [_id_of(one) for one in named]
         if wait_s <= 0 or not self._places_to_wait.acquire(blocking=False):
-            return self._commit_with_others(named)
+            return self._submit(named).result()
         try:
             with self._finished.watch(ids) as waiter:
-                deadline = time.monotonic() + wait_s
-                rows = self._commit_with_others(named)
-                named.clear()
-                for request_id, row in zip(ids, rows, strict=True):
-                    # What is finished by now, because it was sent before or its event came
-                    # first, is whole, and nobody tells of it again.
-                    if row is None or row["finished_at"]:
-                        waiter.leave_out(request_id)
-                finished = waiter.wait(max(0.0, deadline - time.monotonic()))
+                # Waited for once, until all is finished, and not for the commit as well: to wake
+                # a thread takes the processor longer than to look after an image here.
+                committed = self._submit(named)
+                committed.add_done_callback(partial(_leave_out, waiter, ids))
+                del named
+                finished = waiter.wait(wait_s)
+                rows = committed.result()
             return [row and finished.get(row["request_id"], row) for row in rows]
         finally:
             self._places_to_wait.release()
 
-    def _commit_with_others(self, uploads: list[Named]) -> list[Row | None]:
+    def _submit(self, uploads: list[Named]) -> Future[list[Row | None]]:
+        """Have images committed together with others that come at the same time."""
         with self._batchers_lock:
             if not self._batchers_made:
                 self._insert = MicroBatcher(self._commit, size=COMMIT_TOGETHER)
@@ -119,7 +118,7 @@ class Intake:
                     publish = partial(self._enqueue_or_leave, self._enqueue)
                     self._publish = MicroBatcher(publish, size=COMMIT_TOGETHER)
                 self._batchers_made = True
-        return self._insert(uploads)
+        return self._insert.submit(uploads)
 
     def _commit(self, uploads: list[Named]) -> list[Row | None]:
         ids = [_id_of(one) for one in uploads]
@@ -236,6 +235,18 @@ class Intake:
             # as the broker is back. Telling the client to try again would do it twice.
             log.error("could not enqueue %d images, left to the sweep: %s", len(references), error)
         return references
+
+
+def _leave_out(waiter: Waiter, ids: list[str], committed: Future[list[Row | None]]) -> None:
+    """Have ``waiter`` wait no longer for what nobody will tell of."""
+    if committed.exception():
+        rows: list[Row | None] = [None] * len(ids)
+    else:
+        rows = committed.result()
+    for request_id, row in zip(ids, rows, strict=True):
+        # What is finished by now, because it was sent before or its event came first, is whole.
+        if row is None or row["finished_at"]:
+            waiter.leave_out(request_id)
 
 
 def _id_of(named: Named) -> str:

@@ -32,6 +32,8 @@ def wanted_wait(default_s: float, longest_s: float = MAX_WAIT_S) -> float:
                 f"wait={text[:40]!r}: send seconds from 0 to {MAX_WAIT_S:.0f}.",
             )
         return min(seconds, longest_s)
+    if "Prefer" not in request.headers:  # as in most uploads, each of which comes by here
+        return default_s
     preferences = {
         name.lower(): value
         for header in request.headers.getlist("Prefer")

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.raw import RAW_BATCH, TILES, raw_throughput
+from bench.raw import RAW_BATCH, TILES, measure_raw
 from model.artefact import GRAPH, WEIGHTS, Artefact
 from model.images import decode
 from settings import ROOT, Settings
@@ -113,10 +113,10 @@ def throughputs(artefact: Artefact, folder: Path) -> dict[str, object]:
     graph = folder / GRAPH
     for member, data in zip((GRAPH, WEIGHTS), artefact.read(), strict=True):
         (folder / member).write_bytes(data)
-    raw_throughput()  # warm-up
+    measure_raw()  # warm-up
     ours, theirs = [], []
     for _ in range(ROUNDS):
-        ours.append(raw_throughput(ROUND_S))
+        ours.append(measure_raw(ROUND_S).per_s)
         theirs.append(_benchmark_app(graph, artefact.tile_px))
     ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     return {

@@ -60,6 +60,7 @@ FROM (SELECT generate_series(date_bin('1 hour', now() - interval '30 days', 'epo
       UNION ALL SELECT generate_series(date_bin('5 min', now() - interval '120 min', 'epoch'),
              now(), '10 s'), 10) AS slots,
     unnest(ARRAY['on-prem', 'serverless']) AS lane, generate_series(20, 59) AS bucket
+ON CONFLICT DO NOTHING
 """
 
 
@@ -68,19 +69,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     rows = parser.parse_args().rows
-    labels = Artefact.open(Settings().artefact).labels
     with (
         tempfile.TemporaryDirectory(prefix="skylane-bench-") as folder,
         embedded(Settings(home=Path(folder))) as (database_url, broker_url),
     ):
         migrate(database_url)
         database = Database(database_url)
-        for first in range(1, rows + 1, CHUNK):
-            last = min(first + CHUNK - 1, rows)
-            database.query(INSERT, {"labels": labels, "first": first, "last": last})
-        Statistics(database).compact()  # the sweep does this every few seconds
-        database.query(SERIES)
-        database.query("ANALYZE")  # as autovacuum does a minute later
+        fill(database, rows)
         os.environ |= {
             "DATABASE_URL": database_url,
             "BROKER_URL": broker_url,
@@ -107,6 +102,17 @@ def main() -> None:
             p50, p99 = np.percentile(took_ms, [50, 99])
             print(f"{rows:>9,} rows  {path:<45} p50 {p50:6.1f} ms  p99 {p99:6.1f} ms")
         database.close()
+
+
+def fill(database: Database, rows: int) -> None:
+    """Insert rows as a machine would leave them that was busy for 30 days, and their series."""
+    labels = Artefact.open(Settings().artefact).labels
+    for first in range(1, rows + 1, CHUNK):
+        last = min(first + CHUNK - 1, rows)
+        database.query(INSERT, {"labels": labels, "first": first, "last": last})
+    Statistics(database).compact()  # the sweep does this every few seconds
+    database.query(SERIES)
+    database.query("ANALYZE")  # as autovacuum does a minute later
 
 
 if __name__ == "__main__":

@@ -61,6 +61,7 @@ app.conf.update(
     task_publish_retry_policy={"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2},
     # Flower lives on events: which worker runs what, at which rate.
     worker_send_task_events=True,
+    worker_consumer="tasks.consumer:QuietConsumer",
 )
 
 

@@ -51,15 +51,36 @@ def get_or_error(store: ImageStore, reference: Reference) -> bytes | NoBytes:
 
 
 def put_all(
-    store: ImageStore, threads: ThreadPoolExecutor, images: Sequence[NewImage]
+    store: ImageStore, threads: ThreadPoolExecutor, images: Sequence[NewImage], side_by_side: int
 ) -> list[Reference]:
-    """Put images side by side; if one cannot be, take back those that were."""
-    puts = [threads.submit(store.put, *image) for image in images]
-    try:
-        return [put.result() for put in puts]
-    except ImageStoreError:
-        store.delete_many([put.result() for put in puts if put.exception() is None])
-        raise
+    """Put images, so many side by side; if one cannot be, take back those that were.
+
+    Each thread has its share from the start: to hand over images one by one costs more time
+    of the processor than to write them to files.
+    """
+    shares = [images[first::side_by_side] for first in range(min(side_by_side, len(images)))]
+    puts = [threads.submit(_put_share, store, share) for share in shares]
+    done = [put.result() for put in puts]
+    if error := next((error for _, error in done if error), None):
+        store.delete_many([reference for references, _ in done for reference in references])
+        raise error
+    references: list[Reference | None] = [None] * len(images)
+    for first, (share, _) in enumerate(done):
+        references[first::side_by_side] = share
+    return [reference for reference in references if reference]
+
+
+def _put_share(
+    store: ImageStore, images: Sequence[NewImage]
+) -> tuple[list[Reference], ImageStoreError | None]:
+    """Put images one after the other; return those that were, and what ended it."""
+    references = []
+    for image in images:
+        try:
+            references.append(store.put(*image))
+        except ImageStoreError as error:
+            return references, error
+    return references, None
 
 
 def delete_all(store: ImageStore, references: Sequence[Reference]) -> None:

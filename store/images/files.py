@@ -46,7 +46,7 @@ class FileImages:
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
         if len(images) == 1:
             return [self.put(*images[0])]
-        return put_all(self, self._threads, images)
+        return put_all(self, self._threads, images, FLUSH_CONCURRENCY)
 
     def get(self, reference: Reference) -> bytes:
         try:
@@ -80,7 +80,11 @@ class FileImages:
         # Under its own name at once: nobody looks for an image before its row is there.
         # Flushed to disk, because what the API answers 2xx for must survive a power cut,
         # like the row that points to it.
-        with path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fdatasync(file.fileno())
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            left = memoryview(data)
+            while left:  # a file system may take less than it is given
+                left = left[os.write(file, left) :]
+            os.fdatasync(file)
+        finally:
+            os.close(file)

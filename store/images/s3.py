@@ -71,7 +71,7 @@ class S3Images:
         return Reference(key, _version(answer))
 
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
-        return put_all(self, self._threads, images)
+        return put_all(self, self._threads, images, S3_CONCURRENCY)
 
     def get(self, reference: Reference) -> bytes:
         key, version = reference

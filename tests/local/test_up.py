@@ -116,12 +116,14 @@ def test_a_killed_api_or_sweep_comes_back(tmp_path: Path, tiles: list[Path]) -> 
         assert {row["status"] for row in upload(stack, tiles)} == {"done"}
 
 
-def test_flower_shows_the_worker(stack: Stack) -> None:
+def test_flower_shows_the_worker_and_what_it_has_done(stack: Stack, tiles: list[Path]) -> None:
     def workers() -> Any:
         page = requests.get(f"{stack.flower_url}/workers?json=1", timeout=9)
         return page.ok and [one for one in page.json()["data"] if one["status"]]
 
     assert until(workers, limit_s=30)
+    upload(stack, tiles)  # of which the worker tells twice a second, and not task by task
+    assert until(lambda: sum(one.get("task-succeeded", 0) for one in workers()), limit_s=30)
 
 
 def test_a_port_in_use_is_named_with_the_setting_that_changes_it(tmp_path: Path) -> None:
