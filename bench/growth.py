@@ -11,8 +11,10 @@ processor's time is without PostgreSQL's and the broker's, which are not the sta
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from bench.client import Request, multipart, send_all
@@ -37,6 +39,7 @@ def main() -> None:
     parser.add_argument("--sizes", type=at_least_one, nargs="+", default=SIZES)
     parser.add_argument("--rows", type=at_least_one, default=ROWS)
     parser.add_argument("--after", type=at_least_one, default=AFTER_ROWS)
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     chosen = parser.parse_args()
     batches = _batches()
     with (
@@ -55,6 +58,9 @@ def main() -> None:
             named = f"{chosen.after:,} images beside {chosen.rows:,} rows"
             ratios[named] = _sent(stack, batches, chosen.after)
         database.close()
+    if chosen.json:
+        figures = {name: [asdict(part) for part in parts] for name, parts in ratios.items()}
+        chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
     for name, parts in ratios.items():
         ratio = statistics.median(part.ratio for part in parts)
         cpu_ratio = statistics.median(part.cpu_ratio for part in parts)

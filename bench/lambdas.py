@@ -52,13 +52,19 @@ def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--memory-mb", type=int, nargs="+", default=list(MEMORY_MB))
+    parser.add_argument("--starts", type=int, default=STARTS)
+    parser.add_argument("--warm", type=int, default=WARM, help="invocations in all")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     chosen = parser.parse_args()
+    often = chosen.starts, chosen.warm // chosen.starts
     with tempfile.TemporaryDirectory() as folder, lane(Path(folder)) as tried:
         figures = {
             "cores": os.cpu_count(),
             "by_memory_mb": {
-                memory_mb: {"infer": tried.infer(memory_mb), "api": tried.api(memory_mb)}
+                memory_mb: {
+                    "infer": tried.infer(memory_mb, *often),
+                    "api": tried.api(memory_mb, *often),
+                }
                 for memory_mb in chosen.memory_mb
             },
         }
@@ -96,9 +102,9 @@ class Lane:
         self._tiles = cycle([path.read_bytes() for path in sorted(TILES.glob("*/*.jpg"))])
         self._numbers = count()
 
-    def infer(self, memory_mb: int) -> dict[str, Any]:
+    def infer(self, memory_mb: int, starts: int, warm: int) -> dict[str, Any]:
         """Time starts and invocations of the infer function."""
-        inits_ms, firsts_ms, warm_ms = self.starts(memory_mb, STARTS, WARM // STARTS)
+        inits_ms, firsts_ms, warm_ms = self.starts(memory_mb, starts, warm)
         return {
             "init_ms": _summary(inits_ms),
             "first_invocation_ms": _summary(firsts_ms),
@@ -118,18 +124,17 @@ class Lane:
                 warm_ms += [environment.invoke(event).duration_ms for event in events]
         return inits_ms, firsts_ms, warm_ms
 
-    def api(self, memory_mb: int) -> dict[str, Any]:
+    def api(self, memory_mb: int, starts: int, warm: int) -> dict[str, Any]:
         """Time starts of the API function, requests that ask nobody else, and uploads."""
         inits_ms, warm_ms, uploads_ms = [], [], []
-        for _ in range(STARTS):
+        for _ in range(starts):
             with self._started(API, memory_mb) as environment:
                 inits_ms.append(environment.init_ms)
                 environment.invoke(HEALTH)
-                warm_ms += [environment.invoke(HEALTH).duration_ms for _ in range(WARM // STARTS)]
+                warm_ms += [environment.invoke(HEALTH).duration_ms for _ in range(warm)]
                 environment.invoke(_upload(next(self._tiles)))  # makes the S3 client
                 uploads_ms += [
-                    environment.invoke(_upload(next(self._tiles))).duration_ms
-                    for _ in range(WARM // STARTS)
+                    environment.invoke(_upload(next(self._tiles))).duration_ms for _ in range(warm)
                 ]
         return {
             "init_ms": _summary(inits_ms),

@@ -44,20 +44,23 @@ print("{STEP}", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--starts", type=int, default=STARTS, help="with a cache, and without")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--round-s", type=float, default=ROUND_S)
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     chosen = parser.parse_args()
     artefact = Artefact.open(Settings().artefact)
     figures: dict[str, object] = {"model": artefact.version, "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory() as folder:
-        figures["start"] = starts(artefact.path, Path(folder))
+        figures["start"] = starts(artefact.path, Path(folder), chosen.starts)
         figures["decode_ms"] = decode_ms(artefact.tile_px)
-        figures["throughput"] = throughputs(artefact, Path(folder))
+        figures["throughput"] = throughputs(artefact, Path(folder), chosen.rounds, chosen.round_s)
     print(json.dumps(figures, indent=2))
     if chosen.json:
         chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
 
 
-def starts(path: Path, folder: Path) -> dict[str, dict[str, float]]:
+def starts(path: Path, folder: Path, often: int) -> dict[str, dict[str, float]]:
     """Time fresh processes on one core from their start to a real tile's prediction.
 
     Each is measured with an empty cache of compiled models, and with a filled one.
@@ -65,7 +68,7 @@ def starts(path: Path, folder: Path) -> dict[str, dict[str, float]]:
     tile = next(TILES.glob("*/*.jpg"))
     found: dict[str, list[tuple[float, float]]] = {"no cache": [], "cache": []}
     _start(path, tile, folder / "cache")
-    for number in range(STARTS):
+    for number in range(often):
         found["no cache"].append(_start(path, tile, folder / f"empty{number}"))
         found["cache"].append(_start(path, tile, folder / "cache"))
     return {
@@ -108,16 +111,16 @@ def decode_ms(side_px: int) -> dict[str, float]:
     return {"median": statistics.median(rounds), "worst": max(rounds)}
 
 
-def throughputs(artefact: Artefact, folder: Path) -> dict[str, object]:
+def throughputs(artefact: Artefact, folder: Path, rounds: int, round_s: float) -> dict[str, object]:
     """Return images/s of batches of 32, ours and benchmark_app's, and the ratio of each round."""
     graph = folder / GRAPH
     for member, data in zip((GRAPH, WEIGHTS), artefact.read(), strict=True):
         (folder / member).write_bytes(data)
     measure_raw()  # warm-up
     ours, theirs = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         ours.append(measure_raw(ROUND_S).per_s)
-        theirs.append(_benchmark_app(graph, artefact.tile_px))
+        theirs.append(_benchmark_app(graph, artefact.tile_px, round_s))
     ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     return {
         "ours_per_s": ours,
@@ -126,12 +129,17 @@ def throughputs(artefact: Artefact, folder: Path) -> dict[str, object]:
     }
 
 
-def _benchmark_app(graph: Path, side_px: int) -> float:
+def _benchmark_app(graph: Path, side_px: int, round_s: float) -> float:
     streams = str(streams_of(Settings()))
     printed = subprocess.run(
         [
             *(Path(sys.executable).parent / "benchmark_app", "-m", graph),
-            *("-data_shape", f"[{RAW_BATCH},{side_px},{side_px},3]", "-t", str(int(ROUND_S))),
+            *(
+                "-data_shape",
+                f"[{RAW_BATCH},{side_px},{side_px},3]",
+                "-t",
+                str(max(1, round(round_s))),
+            ),
             *("-hint", "none", "-nstreams", streams, "-nthreads", streams, "-nireq", streams),
         ],
         capture_output=True,

@@ -25,13 +25,14 @@ def main() -> None:
     parser.add_argument("--arch", default="resnet50")
     parser.add_argument("--side-px", type=int, default=64)
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--step", choices=["kept", "given back"], help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.step:
         print(step_ms(chosen.arch, chosen.side_px, chosen.batch, keep=chosen.step == "kept"))
         return
     found: dict[str, list[float]] = {"kept": [], "given back": []}
-    for _ in range(ROUNDS):
+    for _ in range(chosen.rounds):
         for how, rounds in found.items():
             rounds.append(_in_a_process(how, sys.argv[1:]))
     ratios = [kept / given for kept, given in zip(found["kept"], found["given back"], strict=True)]

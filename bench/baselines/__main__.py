@@ -10,6 +10,7 @@ prediction.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -43,25 +44,29 @@ def main() -> None:
     parser.add_argument("--naive-images", type=at_least_one, default=NAIVE_IMAGES)
     parser.add_argument("--images", type=at_least_one, default=PIPELINE_IMAGES)
     parser.add_argument("--side-px", type=at_least_one, default=TILE_PX, help="of naive squares")
+    parser.add_argument("--warm-up", type=at_least_one, default=WARM_UP, help="images before")
+    parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     chosen = parser.parse_args()
 
     tiles = [(path.name, path.read_bytes()) for path in sorted(TILES.glob("*/*.jpg"))]
     requests = [
         multipart("/upload", "file", [tiles[number % len(tiles)]])
-        for number in range(max(chosen.images, chosen.naive_images, WARM_UP))
+        for number in range(max(chosen.images, chosen.naive_images, chosen.warm_up))
     ]
     with ExitStack() as running:
         home = Path(running.enter_context(tempfile.TemporaryDirectory(prefix="skylane-naive-")))
         database_url, _ = running.enter_context(embedded(Settings(home=home / "home")))
         pipeline = running.enter_context(running_stack())
         rates: dict[str, list[float]] = {"flask": [], "gunicorn": [], "pipeline": []}
-        send_all(pipeline.url, requests[:WARM_UP], SINGLE_CONNECTIONS)
+        send_all(pipeline.url, requests[: chosen.warm_up], SINGLE_CONNECTIONS)
         for _ in range(chosen.rounds):
             for server in ("flask", "gunicorn"):
                 with naive_server(server, database_url, chosen.side_px) as url:
-                    _rate(url, requests[:WARM_UP])
+                    _rate(url, requests[: chosen.warm_up])
                     rates[server].append(_rate(url, requests[: chosen.naive_images]))
             rates["pipeline"].append(_rate(pipeline.url, requests[: chosen.images]))
+    if chosen.json:
+        chosen.json.write_text(json.dumps({"images_per_s": rates}, indent=2) + "\n")
     for server, per_s in rates.items():
         print(f"{server}: " + ", ".join(f"{rate:.1f}" for rate in per_s) + " images/s")
     for server in ("flask", "gunicorn"):
