@@ -1,8 +1,8 @@
 """Confidence intervals that assume no distribution, and how many samples a percentile needs.
 
 Latencies are skewed and their tails are what matters, so nothing here supposes a normal
-distribution. Samples are taken to be independent. Under load they are not: what is found in one
-run is repeated, and the runs are what an interval is then taken over (`bench.comparison`).
+distribution. `quantile` and `bootstrap` take samples to be independent. Under load, latencies that
+follow one another are alike: `series_quantile` is for those.
 
 A quantile lies between two order statistics with a probability that the binomial distribution
 gives exactly: Le Boudec, *Performance Evaluation of Computer and Communication Systems*, 2010,
@@ -43,7 +43,7 @@ def quantile(samples: Samples, q: float, confidence: float = CONFIDENCE) -> Inte
     """Return the ``q``-quantile between two order statistics; None where samples are too few.
 
     Too few means that even the least and the greatest do not hold it with that confidence, as
-    59 do not for the 95th percentile. See ``needed``.
+    58 do not for the 95th percentile. See ``needed``.
 
     Raises:
         ValueError: ``q`` or ``confidence`` is not between 0 and 1.
@@ -57,6 +57,39 @@ def quantile(samples: Samples, q: float, confidence: float = CONFIDENCE) -> Inte
         float(ordered[low - 1]),
         float(ordered[high - 1]),
     )
+
+
+def series_quantile(
+    series: Sequence[Samples],
+    q: float,
+    rng: np.random.Generator,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+) -> Interval | None:
+    """Return the ``q``-quantile of series whose neighbours are alike, such as a run's latencies.
+
+    Stretches of each series are drawn anew, as long as the root of its length: the block bootstrap
+    (Künsch, *The Jackknife and the Bootstrap for General Stationary Observations*, 1989). None
+    where there are fewer samples than even independent ones would have to be (``needed``).
+    """
+    known = [np.asarray(one, dtype=np.float64) for one in series if len(one)]
+    everything = np.concatenate(known) if known else np.empty(0)
+    if len(everything) < needed(q, confidence):
+        return None
+    found = [
+        np.quantile(np.concatenate([_stretches(one, rng) for one in known]), q)
+        for _ in range(resamples)
+    ]
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    value = float(np.quantile(everything, q))
+    return Interval(value, min(value, float(low)), max(value, float(high)))
+
+
+def _stretches(samples: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    length = max(1, round(math.sqrt(len(samples))))
+    starts = rng.integers(0, len(samples) - length + 1, math.ceil(len(samples) / length))
+    drawn: NDArray[np.float64] = samples[(starts[:, None] + np.arange(length)).ravel()]
+    return drawn[: len(samples)]
 
 
 def needed(q: float, confidence: float = CONFIDENCE) -> int:

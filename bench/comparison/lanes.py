@@ -38,7 +38,7 @@ class Lane(Protocol):
         """Return the CPU seconds that each part, and we, have used."""
 
     def keep(self, folder: Path, repetition: int, images: int) -> None:
-        """Write down what else is known of this lane, once it has done so many images."""
+        """Write down what else is known of this lane, once it was sent so many images."""
 
 
 class OnPrem:
@@ -107,6 +107,7 @@ class Serverless:
             accepted = requests.post(url, data=image.data, headers=headers, timeout=60)
             accepted.raise_for_status()
             answer = requests.get(self.target.to(f"/results/{one}"), timeout=60)
+            answer.raise_for_status()
             read = [each for each in self._lane.invocations() if each.function == "api"][-1]
             size_bytes = len(accepted.content) + len(answer.content)
             yield {"billed_ms": read.billed_ms, "answer_bytes": size_bytes}

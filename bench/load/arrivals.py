@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -32,7 +33,7 @@ class Constant(_Shape):
 
     def times_s(self, duration_s: float, rng: np.random.Generator) -> Times:
         """Return them; nothing is left to chance."""
-        return np.arange(0, round(duration_s * self.rate_per_s)) / max(self.rate_per_s, 1e-12)
+        return np.arange(0, math.ceil(duration_s * self.rate_per_s)) / max(self.rate_per_s, 1e-12)
 
 
 class Poisson(_Shape):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -37,13 +38,14 @@ def drive(
 ) -> tuple[Run, list[Outcome]]:
     """Send a scenario's load, verify every image, and summarise.
 
-    ``known`` is what the target says of each image alone; without it it is asked, afterwards.
+    ``known`` is what the target says of itself and of each image alone. Without it it is asked: of
+    itself before, because nobody may be there, and of the images after.
 
     Raises:
         NotReady: nobody answers at the target, or nobody that is a Skylane.
         ValueError: the scenario's arrivals or images make no sense.
     """
-    about = about_of(target)
+    about = known.about if known else about_of(target)
     rng = np.random.default_rng(scenario.seed)
     times_s = scenario.arrivals.times_s(scenario.duration_s, rng)
     if not len(times_s):
@@ -62,16 +64,16 @@ def drive(
     rows = drained(sent, target, scenario.drain_s)
     # Afterwards, because whoever is asked before is warm.
     used = {image.name for one in due for image in one.images}
-    known = known or _known([one for one in images if one.name in used], target)
-    outcomes, clocks = judged(sent, rows, known or Known({}, ()), began_s)
+    known = known or _known([one for one in images if one.name in used], target, about)
+    outcomes, clocks = judged(sent, rows, known or Known(about, {}, ()), began_s)
     run = Run(
         format=FORMAT,
         began_at=began_at,
         scenario=scenario,
         lane=about["lane"],
         label=label or about["lane"],
-        url=target.url,
-        about=about,
+        url=target.public_url,
+        about=dict(about),
         machine=here,
         answers_checked=known is not None,
         **_figures(outcomes, scenario, own, clocks),
@@ -79,7 +81,7 @@ def drive(
     return run, outcomes
 
 
-def about_of(target: Target) -> dict[str, object]:
+def about_of(target: Target) -> dict[str, Any]:
     """Ask a target what it is.
 
     Raises:
@@ -89,7 +91,7 @@ def about_of(target: Target) -> dict[str, object]:
     try:
         answer = requests.get(url, headers=target.headers("GET", url), timeout=ABOUT_TIMEOUT_S)
         answer.raise_for_status()
-        about: dict[str, object] = answer.json()
+        about: dict[str, Any] = answer.json()
         if not isinstance(about, dict) or "lane" not in about:
             raise ValueError("what it answers is not a Skylane's")
     except (requests.RequestException, ValueError) as error:
@@ -97,10 +99,10 @@ def about_of(target: Target) -> dict[str, object]:
     return about
 
 
-def _known(images: Sequence[Image], target: Target) -> Known | None:
+def _known(images: Sequence[Image], target: Target, about: Mapping[str, Any]) -> Known | None:
     """Ask about each image alone; None of a service that the load left unable to answer."""
     try:
-        return alone(images, target)
+        return alone(images, target, about)
     except (requests.RequestException, psycopg2.Error, TimeoutError) as error:
         log.warning(
             "answers are not checked, for lack of something to hold them against: %s", error
@@ -123,10 +125,10 @@ def _due(times_s: np.ndarray, images: Sequence[Image], scenario: Scenario) -> li
 def _figures(
     outcomes: Sequence[Outcome], scenario: Scenario, own: Own, clocks: Clocks | None
 ) -> dict[str, object]:
-    warm_up = cut(outcomes, scenario)
+    warm_up, at_once = cut(outcomes, scenario), scenario.images_per_request
     if not (counting := outcomes[warm_up:]):
         raise ValueError(f"{scenario.name}: all {warm_up} images are within the warm-up")
-    found, codes = summary.counted(counting)
+    found, codes = summary.counted(outcomes)  # what is lost while all warms up is lost, too
     done = [one for one in counting if one.what == "done"]
     committed_ms = [one.committed_ms for one in done if one.committed_ms is not None]
     first_s = counting[0].scheduled_s
@@ -134,17 +136,21 @@ def _figures(
     rows = [one.row for one in done if one.row]
     return {
         "seconds": round(last_s - first_s, 3),
-        "images": len(counting),
+        "images": len(outcomes),
         "warm_up_images": warm_up,
-        "attempts": sum(one.attempts for one in counting),
+        "attempts": sum(one.attempts for one in outcomes),
         "offered_per_s": round(len(counting) / max(scenario.duration_s - first_s, 1e-9), 3),
         "done_per_s": round(len(done) / max(last_s - first_s, 1e-9), 3),
         "outcomes": found,
         "codes": codes,
-        "committed": summary.latency(committed_ms),
-        "answered": summary.latency([one.answered_ms for one in counting if _accepted(one)]),
-        "accepted_to_committed": summary.latency([r.latency_ms for r in rows if r.latency_ms]),
-        "stages": {name: _stage(name, done) for name in STAGES},
+        "committed": summary.latency(committed_ms, at_once),
+        "answered": summary.latency(
+            [one.answered_ms for one in counting if _accepted(one)], at_once
+        ),
+        "accepted_to_committed": summary.latency(
+            [row.latency_ms for row in rows if row.latency_ms], at_once
+        ),
+        "stages": {name: _stage(name, done, at_once) for name in STAGES},
         "cold_starts": sum(bool(row.cold_start) for row in rows),
         "histogram": summary.histogram(committed_ms),
         "generator": summary.generator(own),
@@ -152,9 +158,9 @@ def _figures(
     }
 
 
-def _stage(name: str, done: Sequence[Outcome]) -> Latency:
+def _stage(name: str, done: Sequence[Outcome], at_once: int) -> Latency:
     times_ms = (one.row.stages_ms[name] for one in done if one.row)
-    return summary.latency([one for one in times_ms if one is not None])
+    return summary.latency([one for one in times_ms if one is not None], at_once)
 
 
 def _accepted(one: Outcome) -> bool:

@@ -16,7 +16,7 @@ DISTINCT = 100  # of a larger folder, so many: each is asked about by itself aft
 
 @dataclass(frozen=True)
 class Image:
-    """A file's name, bytes and media type."""
+    """A file's name below its folder, bytes and media type."""
 
     name: str
     data: bytes
@@ -30,14 +30,15 @@ def images_of(folder: Path, rng: np.random.Generator) -> list[Image]:
         FileNotFoundError: there is none.
     """
     paths = sorted(one for one in folder.rglob("*") if one.is_file())
-    found = list(islice(_images(paths[number] for number in rng.permutation(len(paths))), DISTINCT))
+    mixed = (paths[number] for number in rng.permutation(len(paths)))
+    found = list(islice(_images(folder, mixed), DISTINCT))
     if not found:
         raise FileNotFoundError(f"there is no image below {folder}: {ACCEPTED} are looked for")
     return found
 
 
-def _images(paths: Iterator[Path]) -> Iterator[Image]:
+def _images(folder: Path, paths: Iterator[Path]) -> Iterator[Image]:
     for path in paths:
         data = path.read_bytes()
         if kind := sniff(data[:SIGNATURE_BYTES]):
-            yield Image(path.name, data, MEDIA_TYPES[kind])
+            yield Image(path.relative_to(folder).as_posix(), data, MEDIA_TYPES[kind])

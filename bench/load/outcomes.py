@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import psycopg2
@@ -30,7 +30,7 @@ OUTCOMES: tuple[What, ...] = (
     "done",  # committed, and the answer is right
     "wrong",  # committed, and it is not what this image gives by itself
     "failed",  # committed as failed
-    "refused",  # answered with an error, and not accepted
+    "refused",  # answered with an error; a gateway's may hide that it was accepted
     "unanswered",  # no answer in time, or a connection that broke
     "unfinished",  # accepted, and not committed when the drain was over
     "lost",  # accepted, and without a row
@@ -110,18 +110,19 @@ def drained(
 
 @dataclass(frozen=True)
 class Known:
-    """What a service says of each image when it has nothing else to do.
+    """What a service says of itself, and of each image when it has nothing else to do.
 
     With so little to do these are also the exchanges that tell best how far the clocks are apart;
     theirs on our side are by ``time.monotonic``.
     """
 
+    about: Mapping[str, Any]
     answers: Mapping[str, Answer]
     exchanges: Sequence[Exchange]
 
 
-def alone(images: Sequence[Image], target: Target) -> Known:
-    """Ask a service about each image by itself.
+def alone(images: Sequence[Image], target: Target, about: Mapping[str, Any]) -> Known:
+    """Ask a service about each image by itself. ``about`` is what it says of itself.
 
     Raises:
         requests.RequestException: it does not answer.
@@ -140,7 +141,7 @@ def alone(images: Sequence[Image], target: Target) -> Known:
             row = _finished(target, one)
             answers[image.name] = Answer(row.label, row.confidence)
             exchanges.append(Exchange(sent_s, row.accepted, answered_s))
-    return Known(answers, exchanges)
+    return Known(about, answers, exchanges)
 
 
 def judged(

@@ -67,18 +67,18 @@ class Run(_Kept):
     url: str
     about: dict[str, Any] = Field(description="what the target says of itself")
     machine: Machine
-    seconds: float = Field(description="from the first request to the last commit")
-    images: int = Field(description="that were sent, without the warm-up")
-    warm_up_images: int = Field(description="that were cut off the beginning")
+    seconds: float = Field(description="from the first due after the warm-up to the last commit")
+    images: int = Field(description="that were sent, all of them")
+    warm_up_images: int = Field(description="of these, whose latencies are left out")
     attempts: int = Field(description="to send each image, in all")
-    offered_per_s: float = Field(description="images, by schedule")
-    done_per_s: float = Field(description="images that were done, from first due to last commit")
-    outcomes: dict[str, int]
+    offered_per_s: float = Field(description="images by schedule, after the warm-up")
+    done_per_s: float = Field(description="images done, from the first due to the last commit")
+    outcomes: dict[str, int] = Field(description="of all images")
     answers_checked: bool = Field(
         description="against what the target says of each image alone; else nothing is `wrong`"
     )
     codes: dict[str, int] = Field(description="of the errors")
-    committed: Latency = Field(description="from due to committed")
+    committed: Latency = Field(description="from due to committed, of those done")
     answered: Latency = Field(description="from due to answered, accepted ones")
     accepted_to_committed: Latency = Field(description="both by the database's clock")
     stages: dict[str, Latency]

@@ -13,6 +13,7 @@ import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from uuid import UUID
 
 import aiohttp
@@ -160,10 +161,11 @@ def _request(due: Due, wait_s: float) -> tuple[str, bytes, str]:
         return f"/upload?wait={wait_s:g}&request_id={one}", image.data, image.media_type
     parts = []
     for one, image in zip(due.ids, due.images, strict=True):
+        name = PurePosixPath(image.name).name
         parts.append(
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="request_id"\r\n\r\n{one}\r\n'
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files";'
-            f' filename="{image.name}"\r\nContent-Type: {image.media_type}\r\n\r\n'.encode()
+            f' filename="{name}"\r\nContent-Type: {image.media_type}\r\n\r\n'.encode()
         )
         parts.append(image.data + b"\r\n")
     body = b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])

@@ -24,19 +24,23 @@ HOUR_US, DIGITS = 3_600_000_000, 3
 LATE_MS, HELD_UP_MS, CPU_SHARE = 10.0, 20.0, 0.85
 
 
-def latency(samples_ms: Sequence[float]) -> Latency:
-    """Summarise latencies in ms; a percentile is left out where samples are too few for it."""
+def latency(samples_ms: Sequence[float], at_once: int = 1) -> Latency:
+    """Summarise latencies in ms; a percentile is left out where samples are too few for it.
+
+    Of images that are sent ``at_once`` in a request, requests count: such images share a fate.
+    """
     return Latency(
         samples=len(samples_ms),
         mean=round(float(np.mean(samples_ms)), 3) if samples_ms else None,
         worst=round(max(samples_ms), 3) if samples_ms else None,
-        percentiles=[_percentile(samples_ms, q) for q in QUANTILES],
+        percentiles=[_percentile(samples_ms, q, len(samples_ms) // at_once) for q in QUANTILES],
     )
 
 
-def _percentile(samples_ms: Sequence[float], q: float) -> Percentile:
-    if (found := quantile(samples_ms, q)) is None:
-        why = f"{needed(q)} samples are needed for {CONFIDENCE:.0%}; {len(samples_ms)} there are"
+def _percentile(samples_ms: Sequence[float], q: float, requests: int) -> Percentile:
+    found = quantile(samples_ms, q)
+    if found is None or requests < needed(q):
+        why = f"{needed(q)} requests are needed for {CONFIDENCE:.0%}; {requests} there are"
         return Percentile(q=q, value=None, low=None, high=None, why_not=why)
     return Percentile(
         q=q, value=round(found.value, 3), low=round(found.low, 3), high=round(found.high, 3)

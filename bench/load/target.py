@@ -36,6 +36,12 @@ class Target:
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise TargetError(f"{self.url} is no address of an API: http://HOST:PORT is wanted")
 
+    @property
+    def public_url(self) -> str:
+        """The address without a password that may be in it."""
+        parts = urlsplit(self.url)
+        return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
     def to(self, path: str) -> str:
         """Return the address of a path, which begins with a slash."""
         return self.url.rstrip("/") + path

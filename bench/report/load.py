@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from api.report import Burst, BurstPoint, LoadPoint, Stage
-from bench.intervals import Interval, quantile
+from bench.intervals import Interval, quantile, series_quantile
 from bench.report.found import Found, Kept, Load
 
 STAGES = ("accept_ms", "queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms")
 BURST_POINTS = 60
+RESAMPLES = 500  # of a percentile's interval
 
 
 def load_points(found: Found) -> list[LoadPoint]:
@@ -20,24 +21,44 @@ def load_points(found: Found) -> list[LoadPoint]:
 
 
 def percentile(load: Load, q: float) -> Interval | None:
-    """Return a percentile from due to committed, of all repetitions together; None of too few."""
-    return quantile(load.committed_ms, q)
+    """Return a percentile from due to committed, of all repetitions; None of too few images."""
+    rng = np.random.default_rng(1)
+    return series_quantile([one.committed_ms for one in load.runs], q, rng, resamples=RESAMPLES)
 
 
 def sustained(found: Found, lane: str) -> float | None:
-    """Return the highest of the steady loads that a lane kept up with, without an error."""
-    kept_up = [
-        one.offered_per_s
-        for one in found.loads(lane)
-        if not one.errors and all(_kept_up(kept) for kept in one.runs)
-    ]
-    return max(kept_up, default=None)
+    """Return the highest of the steady loads that a lane kept up with, in every repetition.
+
+    Without an error, and with all lower loads kept up with as well.
+    """
+    highest = None
+    for one in found.loads(lane):
+        every = len(one.runs) == found.plan["repetitions"]
+        if not every or one.errors or not all(_kept_up(kept) for kept in one.runs):
+            break
+        highest = one.offered_per_s
+    return highest
 
 
 def full_per_s(found: Found, lane: str) -> list[float]:
-    """Return what passed in each repetition when there was always more to do, in images/s."""
+    """Return what passed when there was always more to do, in images/s, for each repetition."""
     load = found.load(lane, "full")
-    return [one.run.done_per_s for one in load.runs] if load else []
+    rates = [_full_per_s(one) for one in load.runs] if load else []
+    return [one for one in rates if one]
+
+
+def _full_per_s(kept: Kept) -> float | None:
+    """Return the rate of the middle commits, from a tenth of all to nine; None if ever idle."""
+    due = np.sort([float(one["scheduled_s"]) for one in kept.lines])
+    done = np.sort([float(one["finished_s"]) for one in kept.done])
+    first, last = len(done) // 10, len(done) * 9 // 10
+    if last - first < 2:
+        return None
+    middle = done[first:last]
+    waiting = np.searchsorted(due, middle, side="right") - np.arange(first + 1, last + 1)
+    if (waiting[:-1] <= 0).any():
+        return None
+    return float((last - 1 - first) / (middle[-1] - middle[0]))
 
 
 def bursts(found: Found) -> list[Burst]:
@@ -51,9 +72,9 @@ def bursts(found: Found) -> list[Burst]:
 
 
 def recoveries_s(found: Found, lane: str) -> list[float]:
-    """Return in each repetition the time until all of a burst was committed."""
+    """Return the time until all of a burst was committed, of the repetitions in which it was."""
     load = found.load(lane, "burst")
-    return [_recovered_s(one) for one in load.runs] if load else []
+    return [_recovered_s(one) for one in load.runs if not one.run.errors] if load else []
 
 
 def stages(found: Found) -> list[Stage]:

@@ -116,7 +116,7 @@ def quiet_invocations(found: Found) -> dict[str, list[Line]]:
     alone = len(images_of(TILES, np.random.default_rng(0)))
     for repetition, kept in enumerate(lowest.runs):
         own = [one for one in found.invocations if one["repetition"] == str(repetition)]
-        first = alone + kept.run.images + kept.run.warm_up_images
+        first = alone + kept.run.images
         for function in ("api", "infer"):
             these = [one for one in own if one["function"] == function][:first]
             quiet[function] += [

@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader
 
 from api.report import Report
+from bench.comparison.plan import QUICK as QUICK_PLAN
 from bench.cost.assumptions import Assumptions
 from bench.intervals import RESAMPLES
 from bench.report import load, scale, starts, verdict
@@ -73,8 +74,7 @@ def made(found: Found, reckoned: Money | None, effort: Effort) -> Report:
         made_at=datetime.now(UTC),
         machine=f"{machine.processor}, {machine.cores} processors, {machine.memory_gib:g} GiB",
         commands=[
-            f"skylane bench compare --out {found.folder.name} --seed {found.plan['seed']}"
-            f" --repetitions {found.plan['repetitions']}",
+            _command(found),
             f"skylane bench report {found.folder.name}",
         ],
         verdict=verdict.verdict(found, reckoned),
@@ -89,6 +89,16 @@ def made(found: Found, reckoned: Money | None, effort: Effort) -> Report:
         predicted=scale.predicted(found, times) if times else [],
         simulated=simulated,
         assumptions=verdict.assumptions(found, reckoned),
+    )
+
+
+def _command(found: Found) -> str:
+    """Return what measures the same again."""
+    seed, repetitions = found.plan["seed"], found.plan["repetitions"]
+    quick = " --quick" if found.plan["load_s"] == QUICK_PLAN.load_s else ""
+    return (
+        f"skylane bench compare{quick} --out {found.folder.name} --seed {seed}"
+        f" --repetitions {repetitions}"
     )
 
 

@@ -61,10 +61,14 @@ def assumptions(found: Found, money: Money | None) -> list[str]:
         " the distance to S3 and RDS are left out: AWS adds to every figure of this lane.",
         f"Its environments share {one.cores} processors, where in the cloud each has its own: what"
         " it passes here says nothing of what it passes there. The simulation does.",
-        "Percentiles are of all repetitions together, from when an image was due. Their intervals"
-        " take images to be independent, which under load they are not: true ones are wider.",
+        "Percentiles are of all images that were done, in all repetitions together, from when each"
+        " was due. Their intervals draw stretches of each run anew, since images that follow one"
+        " another are alike; what differs from day to day is not in them.",
     ]
     told += [f"A function did not start: {why}." for why in starts.failures(found)]
+    without = found.plan.get("without", [])
+    assert isinstance(without, list)
+    told += without
     late = sorted({run.generator.bottleneck for run in runs if run.generator.bottleneck})
     if late:
         number = sum(bool(run.generator.bottleneck) for run in runs)
@@ -128,7 +132,12 @@ def _full(found: Found) -> Sides:
 def _burst(found: Found) -> Sides:
     def of(found: Found, lane: str) -> str | None:
         each = loads.recoveries_s(found, lane)
-        return f"{np.median(each):.1f} s ({_range(each, 1)})" if each else None
+        if not each:
+            return None
+        load = found.load(lane, "burst")
+        open_ones = len(load.runs) - len(each) if load else 0
+        left = f", and not all in {open_ones} more" if open_ones else ""
+        return f"{np.median(each):.1f} s ({_range(each, 1)}{left})"
 
     return _sides(found, of)
 
@@ -205,11 +214,12 @@ def _burst_sentences(found: Found) -> list[str]:
     recovered = {lane: loads.recoveries_s(found, lane) for lane in found.lanes}
     if not all(recovered.get(lane) for lane in ("on-prem", "serverless")):
         return []
+    if any(load.errors for lane in found.lanes if (load := found.load(lane, "burst"))):
+        return []
     ours, theirs = (float(np.median(recovered[lane])) for lane in ("on-prem", "serverless"))
     return [
         f"After a quiet night a burst is done in {ours:.1f} s by workers that stand by, and in"
-        f" {theirs:.1f} s by functions that have to start; on more processors than these, functions"
-        " gain by starting many at once, and hosts do not."
+        f" {theirs:.1f} s by functions that have to start on these processors."
     ]
 
 

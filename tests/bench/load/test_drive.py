@@ -85,6 +85,23 @@ def test_a_run_is_kept_of_a_service_that_broke_under_it() -> None:
     assert (run.outcomes["done"], run.outcomes["refused"]) == (5, 15)
 
 
+def test_an_image_that_is_lost_while_all_warms_up_is_an_error_all_the_same() -> None:
+    with lying(Liar(["lost", "done", "failed"])) as url:
+        run, _ = drive(scenario(warm_up=0.5), Target(url))
+    assert (run.images, run.warm_up_images) == (20, 10)
+    assert (run.outcomes["lost"], run.outcomes["failed"], run.errors) == (1, 1, 2)
+    assert run.committed.samples == 10
+
+
+def test_images_of_one_name_in_two_folders_are_two_images(tmp_path: Path, tile: bytes) -> None:
+    for folder in ("here", "there"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "1.jpg").write_bytes(tile)
+    with lying(Liar([])) as url:
+        _, outcomes = drive(scenario(images=tmp_path), Target(url))
+    assert {one.image for one in outcomes} == {"here/1.jpg", "there/1.jpg"}
+
+
 def test_a_warm_up_that_leaves_nothing_is_refused() -> None:
     with lying(Liar([])) as url, pytest.raises(ValueError, match="all 20 images are within"):
         drive(scenario(warm_up=5.0), Target(url))
@@ -112,14 +129,15 @@ def test_a_real_lane_does_all_that_it_accepts(stack: Stack, tmp_path: Path) -> N
     [(run, folder)] = read_runs(tmp_path)
     assert set(run.outcomes) - {"done"} == {what for what, n in run.outcomes.items() if n == 0}
     assert run.committed.percentiles[0].value
-    assert run.accepted_to_committed.samples == run.committed.samples == run.images
+    counting = run.images - run.warm_up_images
+    assert run.accepted_to_committed.samples == run.committed.samples == counting
     assert 0 < run.warm_up_images < 30
     assert run.clock_within_ms is not None
     assert run.clock_within_ms < 50
     schema = json.loads((tmp_path / "run.schema.json").read_text())
     Draft202012Validator(schema).validate(json.loads((folder / "run.json").read_text()))
     lines = read_requests(folder)
-    assert len(lines) == run.images + run.warm_up_images
+    assert len(lines) == run.images
     assert tuple(lines[0]) == COLUMNS
     for line in lines:
         in_order = ("scheduled_s", "sent_s", "answered_s")

@@ -41,13 +41,23 @@ def test_a_slow_beginning_is_cut_and_no_more() -> None:
     assert mser_5([5.0] * 50) == 0
 
 
+def test_what_is_steady_from_the_first_is_hardly_ever_cut() -> None:
+    cuts = [mser_5(list(np.random.default_rng(n).exponential(10, 600))) for n in range(200)]
+    assert np.mean(np.asarray(cuts) > 100) < 0.1
+
+
+def test_images_that_were_not_committed_do_not_shift_the_cut() -> None:
+    slow, steady = [200.0, None] * 50, [10.0, 11.0, 12.0, 9.0, 8.0] * 100
+    assert mser_5([*slow, *steady]) == 100
+
+
 def test_a_percentile_of_too_few_images_is_left_out_and_says_why() -> None:
     found = summary.latency([float(one) for one in range(100)])
     p50, p90, p99, p999 = found.percentiles
     assert (p50.low, p50.high) == (39, 60)
     assert p90.value == pytest.approx(89.4, abs=1)
     assert (p99.value, p999.value) == (None, None)
-    assert p99.why_not == "299 samples are needed for 95%; 100 there are"
+    assert p99.why_not == "299 requests are needed for 95%; 100 there are"
     assert summary.latency([]).worst is None
 
 
