@@ -149,7 +149,9 @@ def _cost(report: Report, _: Bounds) -> Figure | None:
     even = report.break_even_per_s
     if even and even.value > 0:
         axes.axvline(even.value, color=INK, lw=1, ls=":")
-        axes.axvspan(even.low or even.value, even.high or even.value, color=INK, alpha=0.08, lw=0)
+        most = max(one.images_per_s for one in report.costs)
+        high = most if even.high is None else even.high  # none was found: it is open
+        axes.axvspan(even.low or even.value, high, color=INK, alpha=0.08, lw=0)
         axes.annotate(
             f" break-even {even.value:.2g}/s",
             (even.value, 1),

@@ -163,12 +163,14 @@ def test_each_section_of_the_report_is_drawn(page: Page) -> None:
         "img", name="on-prem took 4.0 s for 1,000 images; serverless did not recover"
     )
     expect(burst.locator(".recharts-line")).to_have_count(2)
-    cost = page.get_by_role("img", name="They cost the same at 7.5 images")
+    cost = page.get_by_role("img", name="From 7.5 images")
     expect(cost.get_by_text("break-even")).to_be_visible()
     cold = page.get_by_role("region", name="Cold starts")
     expect(cold.get_by_role("row").last).to_contain_text("1.70 s")
     expect(cold.get_by_title("1.53 s to 1.87 s")).to_be_visible()
-    even = page.get_by_text("They cost the same at 7.5 images/s (6.8 to 8.3), all the time")
+    even = page.get_by_text(
+        "From 7.5 images/s (6.8 to 8.3) on, all the time, on-prem stays the cheaper lane"
+    )
     expect(even).to_be_visible()
     expect(page.get_by_text("It depends on the load.")).to_be_visible()
     expect(page.get_by_text("python -m bench.report")).to_be_visible()

@@ -22,8 +22,20 @@ interface Props {
 
 const usd = (value: number) => `$${value >= 100 ? value.toFixed(0) : value.toPrecision(3)}`;
 
-const bounds = ({ low, high }: NonNullable<Props["even"]>) =>
-  low != null && high != null ? ` (${formatRate(low)} to ${formatRate(high)})` : "";
+type Even = NonNullable<Props["even"]>;
+
+// A bound that is missing is one that was not found: there may be none.
+const bounds = ({ low, high }: Even) =>
+  low == null
+    ? ""
+    : high == null
+      ? ` (${formatRate(low)} or more)`
+      : ` (${formatRate(low)} to ${formatRate(high)})`;
+
+const sentence = (even: Even) =>
+  even.value === 0
+    ? "On-prem is the cheaper lane at any load"
+    : `From ${formatRate(even.value)} images/s${bounds(even)} on, all the time, on-prem stays the cheaper lane`;
 
 /** What a million images cost at a steady load, and where one lane becomes the cheaper one. */
 export function Costs({ costs, even }: Props) {
@@ -32,15 +44,13 @@ export function Costs({ costs, even }: Props) {
     (cost) => cost.images_per_s,
     (cost) => ({ "": cost.usd_per_million.value }),
   );
-  const told = even
-    ? `They cost the same at ${formatRate(even.value)} images/s${bounds(even)}, all the time`
-    : "No break-even was found";
+  const told = even ? sentence(even) : "No break-even was found";
   return (
     <ChartCard
       title="Cost of a million images"
       unit="USD, by images/s"
       says={told}
-      note={even ? `${told}. Above that, on-prem is the cheaper lane.` : `${told}.`}
+      note={`${told}.`}
     >
       <ResponsiveContainer>
         <LineChart data={rows} accessibilityLayer={false}>
@@ -53,7 +63,7 @@ export function Costs({ costs, even }: Props) {
             formatter={(value) => usd(Number(value))}
           />
           <Legend iconType="plainline" wrapperStyle={{ fontSize: 12 }} />
-          {even && (
+          {even && even.value > 0 && (
             <ReferenceLine
               x={even.value}
               stroke="var(--muted-foreground)"
