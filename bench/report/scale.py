@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -85,7 +85,7 @@ def service_times(found: Found) -> ServiceTimes | None:
     lowest_load = next(iter(found.loads("serverless")), None)
     if lowest_load is None or not quiet["infer"]:
         return times
-    infer = [
+    quiet_infer = [
         BatchTime(images=int(one["records"]), ms=float(one["duration_ms"]))
         for one in quiet["infer"]
     ]
@@ -93,8 +93,9 @@ def service_times(found: Found) -> ServiceTimes | None:
         update={
             "api_ms": [float(one["duration_ms"]) for one in quiet["api"]],
             "api_init_ms": _inits_ms(found, "api"),
-            "event_ms": _events_ms(lowest_load, infer),
-            "infer": infer,
+            "event_ms": _events_ms(lowest_load, quiet_infer),
+            # Nearly all of the quiet ones are of one image: of ten they say nothing.
+            "infer": found.batches or quiet_infer,
             "infer_init_ms": _inits_ms(found, "infer"),
         }
     )
@@ -147,6 +148,7 @@ def predicted(found: Found, times: ServiceTimes) -> list[Predicted]:
 def simulated(times: ServiceTimes, settings: Sequence[Setting]) -> list[Simulated]:
     """Return what lanes do that nobody here has."""
     told = []
+    measured_images = max((one.images for one in times.infer), default=0)
     for one in settings:
         if isinstance(one.lane, Serverless) and not times.infer:
             continue
@@ -158,7 +160,10 @@ def simulated(times: ServiceTimes, settings: Sequence[Setting]) -> list[Simulate
         else:
             outcomes = simulate_serverless(arrivals_s, times, one.lane, rng)
             largest = int(outcomes.environments["infer"][1].max())
-        told.append(_simulated(one, outcomes, largest))
+        about = one.about
+        if isinstance(one.lane, Serverless) and measured_images < one.lane.batch_messages:
+            about += f" (batches of {one.lane.batch_messages} reckoned from {measured_images})"
+        told.append(_simulated(replace(one, about=about), outcomes, largest))
     return told
 
 
