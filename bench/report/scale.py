@@ -39,7 +39,8 @@ class Setting:
 
 
 # Hosts of eight cores; functions as an account has them by default, and as one that asked AWS for
-# more. Images go straight to S3, by forms: an API's rate would be all that is seen.
+# more. Images go straight to S3, by forms: an API's rate would be all that is seen. One queue's
+# mapping ends at 1,000 calls at once, so 10,000 environments take ten queues.
 WIDE = Scaling(limit=10_000)
 SETTINGS = (
     Setting("4 hosts of 8 cores", OnPrem(hosts=4, cores=8, streams=8), 1_000, 30),
@@ -58,8 +59,10 @@ SETTINGS = (
         10,
     ),
     Setting(
-        "10,000 environments, on request",
-        Serverless(through_api=False, throttle_per_s=None, infer=WIDE, concurrency=10_000),
+        "10,000 environments, on request, behind ten queues",
+        Serverless(
+            through_api=False, throttle_per_s=None, infer=WIDE, concurrency=10_000, mappings=10
+        ),
         100_000,
         10,
     ),
