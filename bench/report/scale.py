@@ -118,14 +118,16 @@ def predicted(found: Found, times: ServiceTimes) -> list[Predicted]:
     for load in loads:
         if load.name in calibrating:
             continue
-        runs = [read_run(kept.folder) for kept in load.runs]
-        measured_ms = np.concatenate([run.total_ms for run in runs])
+        # Simulated from the start, because what the warm-up left waiting meets what follows; then
+        # the warm-up is cut off both.
+        runs = [(read_run(kept.folder), kept.run.warm_up_images) for kept in load.runs]
+        measured_ms = np.concatenate([run.after(cut).total_ms for run, cut in runs])
         predicted_ms = np.concatenate(
             [
-                simulate_on_prem(
-                    run.scheduled_s, times, lane, np.random.default_rng(SEED + number)
-                ).total_ms
-                for run in runs
+                simulate_on_prem(run.scheduled_s, times, lane, np.random.default_rng(SEED + number))
+                .after(cut)
+                .total_ms
+                for run, cut in runs
                 for number in range(REPLICATIONS)
             ]
         )
