@@ -15,6 +15,7 @@ NUMBERS = (
     "scheduled_s", "sent_s", "answered_s", "accepted_s", "started_s", "finished_s", "latency_ms",
     "queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms", "batch_size",
 )  # fmt: skip
+REQUESTS = "requests.csv"
 TEXTS = ("outcome", "worker")
 DTYPE = np.dtype([(name, np.float64) for name in NUMBERS] + [(name, "U64") for name in TEXTS])
 
@@ -61,7 +62,7 @@ def read_run(path: Path) -> Requests:
     Raises:
         BadRun: it cannot be read, or a column is missing.
     """
-    folder = path if path.is_dir() else path.parent
+    folder = path.parent if path.name == REQUESTS else path
     try:
         rows = [
             (*(float(row[name] or "nan") for name in NUMBERS), *(row[name] for name in TEXTS))
