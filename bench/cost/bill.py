@@ -112,9 +112,19 @@ def _bill(
         for one in charges
         if one.units[0]
     )
-    warnings = []
+    warnings = _not_measured(measured, assumed) if lane == SERVERLESS else []
     if lane == SERVERLESS or assumed.on_prem_database == "rds":
         most, carried = list(database_bounds(work, assumed, prices.aws).items())[-1]
         if images_per_s > carried:
             warnings.append(f"{most} carries {carried:.3g} images/s, and no larger one is reckoned")
     return Bill(lane, images_per_s, lines, tuple(warnings))
+
+
+def _not_measured(measured: Measured, assumed: Assumptions) -> list[str]:
+    """Return what the serverless lane's bill leaves out because nobody measured it."""
+    told = []
+    if not measured.sweep_ms:
+        told.append("no sweep was measured: the time of sweeps is left out")
+    if not measured.api_read_ms and assumed.result_requests:
+        told.append("no request for a result was measured: the time of those is left out")
+    return told

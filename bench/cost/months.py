@@ -75,7 +75,10 @@ def serverless_month(
             ("Lambda: api, results", reads * work.read_gb_s),
             ("Lambda: sweep", np.full_like(images, SWEEPS_PER_MONTH * work.sweep_gb_s)),
         ),
-        *charge("lambda_requests", ("Lambda: requests", _millions(calls + uploads + reads))),
+        *charge(
+            "lambda_requests",
+            ("Lambda: requests", _millions(calls + uploads + reads + SWEEPS_PER_MONTH)),
+        ),
         *charge("http_api_requests", ("API Gateway", _millions(uploads * bodies + reads))),
         *_stored_on_s3(images, work, assumed, aws),
         *charge(

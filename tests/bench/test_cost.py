@@ -67,7 +67,7 @@ def test_a_serverless_bill_is_as_by_hand() -> None:
     assert usd(bill, "Lambda: api, uploads") == pytest.approx(0.02e6 * 0.0000166667)
     assert usd(bill, "Lambda: api, results") == pytest.approx(0.005e6 * 0.0000166667)
     assert usd(bill, "Lambda: sweep") == pytest.approx(43_800 * 0.2 * 0.0000166667 * per_month)
-    assert usd(bill, "Lambda: requests") == pytest.approx(2.1 * 0.20)
+    assert usd(bill, "Lambda: requests") == pytest.approx(2.1 * 0.20 + 0.0438 * 0.20 * per_month)
     # An image of 1 MB counts as two requests, and its result as one.
     assert usd(bill, "API Gateway") == pytest.approx(3 * 1.00)
     assert usd(bill, "S3: PUT") == pytest.approx(5.00)
@@ -145,6 +145,19 @@ def test_the_database_grows_with_the_load_and_says_when_it_cannot() -> None:
     assert not on_prem_bill(5000, MEASURED, assumed, PRICES).warnings
 
 
+def test_a_bill_says_what_was_not_measured() -> None:
+    lacks = MEASURED.model_copy(update={"sweep_ms": [], "api_read_ms": []})
+    sweep, read = serverless_bill(1, lacks, ASSUMED, PRICES).warnings
+    assert "no sweep was measured" in sweep
+    assert "no request for a result was measured" in read
+    # That sweeps are called is known all the same.
+    requests = usd(serverless_bill(1, lacks, ASSUMED, PRICES), "Lambda: requests")
+    assert requests == usd(serverless_bill(1, MEASURED, ASSUMED, PRICES), "Lambda: requests")
+    [alone] = serverless_bill(1, lacks, replace(ASSUMED, result_requests=0), PRICES).warnings
+    assert alone == sweep
+    assert not on_prem_bill(1, lacks, ASSUMED, PRICES).warnings
+
+
 def test_tiers_are_paid_for_what_is_in_them() -> None:
     price = Price.model_validate(
         {
@@ -165,7 +178,7 @@ def test_the_lanes_cross_where_they_do_by_hand() -> None:
     # Both pay data out, S3 and the database; serverless alone its functions, requests and logs.
     image = (0.045 * 0.0166667 + 2.1 * 0.2e-3 + 3e-3 + 1.2 * 0.4e-3) / 1e3 + 0.5 / 2**20
     kept = 0.03 / 2**20 * 7 / (730 / 24)
-    by_hand = (2 * 730 * 0.0893 - 0.40) / MONTH_S / (image + kept)
+    by_hand = (2 * 730 * 0.0893 - 0.40 - 0.0438 * 0.20) / MONTH_S / (image + kept)
     found = break_even(measured, same, PRICES, np.random.default_rng(3), resamples=50)
     assert found is not None
     assert found.value == pytest.approx(by_hand)
