@@ -98,7 +98,9 @@ def _bill(
 ) -> Bill:
     if images_per_s <= 0:
         raise ValueError(f"{images_per_s} images/s: more than 0 are wanted")
-    work = work_of(measured, network_ms=assumed.network_ms)
+    work = work_of(
+        measured, network_ms=assumed.network_ms, infer_images=assumed.infer_images_per_call
+    )
     per_million = MILLION / (images_per_s * SECONDS_PER_MONTH)
     charges = month(np.array([images_per_s]), work, assumed, prices)
     lines = tuple(
@@ -121,8 +123,12 @@ def _bill(
 
 
 def _not_measured(measured: Measured, assumed: Assumptions) -> list[str]:
-    """Return what the serverless lane's bill leaves out because nobody measured it."""
+    """Return what the serverless lane's bill guesses or leaves out: nobody measured it."""
     told = []
+    wanted = assumed.infer_images_per_call
+    largest = max(measured.infer_batch_images or measured.infer_images)
+    if wanted is not None and wanted > largest:
+        told.append(f"calls of {wanted:g} images are reckoned from calls of {largest} at most")
     if not measured.sweep_ms:
         told.append("no sweep was measured: the time of sweeps is left out")
     if not measured.api_read_ms and assumed.result_requests:

@@ -192,4 +192,4 @@ def _interval(
 
 
 def _work(measured: Measured, assumed: Assumptions, rng: np.random.Generator | None = None) -> Work:
-    return work_of(measured, rng, assumed.network_ms)
+    return work_of(measured, rng, assumed.network_ms, assumed.infer_images_per_call)

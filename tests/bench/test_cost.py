@@ -15,7 +15,7 @@ import pytest
 from bench.cost.__main__ import assumptions
 from bench.cost.assumptions import Assumptions
 from bench.cost.bill import Bill, on_prem_bill, serverless_bill, usd_per_million
-from bench.cost.break_even import break_even, cost_interval
+from bench.cost.break_even import break_even, cost_interval, crossings
 from bench.cost.measured import BadMeasurement, Measured, read_measured
 from bench.cost.months import Prices, all_prices
 from bench.cost.pricing import (
@@ -145,6 +145,51 @@ def test_the_database_grows_with_the_load_and_says_when_it_cannot() -> None:
     assert not on_prem_bill(5000, MEASURED, assumed, PRICES).warnings
 
 
+def test_calls_of_more_images_are_billed_by_a_line_through_measured_ones() -> None:
+    sized = MEASURED.model_copy(
+        update={
+            # 20 ms and 8 for each image, as billed.
+            "infer_batch_images": [1, 2, 5, 10],
+            "infer_batch_ms": [27.5, 36.0, 59.9, 100.0],
+        }
+    )
+    for images in (1, 4, 10):
+        bill = serverless_bill(
+            1, sized, replace(ASSUMED, infer_images_per_call=float(images)), PRICES
+        )
+        gb_s = (0.02 + 0.008 * images) * 2 / images
+        assert usd(bill, "Lambda: infer") == pytest.approx(gb_s * 1e6 * 0.0000166667)
+        assert usd(bill, "SQS: deleted") == pytest.approx(0.40 / images)
+        assert not bill.warnings
+    # By default it is as measured: ten in each call.
+    assert usd(serverless_bill(1, sized, ASSUMED, PRICES), "SQS: deleted") == pytest.approx(0.04)
+
+
+def test_calls_larger_than_any_that_was_measured_are_warned_of() -> None:
+    single = MEASURED.model_copy(update={"infer_images": [1, 1]})
+    ten = replace(ASSUMED, infer_images_per_call=10)
+    [warning] = serverless_bill(1, single, ten, PRICES).warnings
+    assert warning == "calls of 10 images are reckoned from calls of 1 at most"
+    # A line through one size has no fixed part: ten images are ten calls.
+    assert usd(serverless_bill(1, single, ten, PRICES), "Lambda: infer") == pytest.approx(
+        usd(serverless_bill(1, single, ASSUMED, PRICES), "Lambda: infer")
+    )
+    with pytest.raises(ValueError, match="is 1 at least"):
+        replace(ASSUMED, infer_images_per_call=0.5)
+
+
+def test_reads_addresses_and_a_load_balancer_can_be_reckoned_on_prem() -> None:
+    # Of 20 ms of a vCPU for an image, 5 more are a quarter: 120/s take two and a half hosts.
+    reads = replace(ASSUMED, on_prem_read_cpu_ms=5.0)
+    bill = on_prem_bill(120, MEASURED, reads, PRICES)
+    [line] = [line for line in bill.lines if line.item.startswith("hosts")]
+    assert line.units_per_million * 120 * MONTH_S / 1e6 == pytest.approx(3 * 730)
+    extras = replace(ASSUMED, public_address_usd=3.0, load_balancer_usd=20.0)
+    bill = on_prem_bill(1, MEASURED, extras, PRICES)
+    assert usd(bill, "public addresses") == pytest.approx(2 * 3 / MONTH_S * 1e6)
+    assert usd(bill, "load balancer") == pytest.approx(20 / MONTH_S * 1e6)
+
+
 def test_a_bill_says_what_was_not_measured() -> None:
     lacks = MEASURED.model_copy(update={"sweep_ms": [], "api_read_ms": []})
     sweep, read = serverless_bill(1, lacks, ASSUMED, PRICES).warnings
@@ -201,10 +246,16 @@ def test_above_the_break_even_on_prem_is_cheaper_and_below_it_is_not(
         ]
         return lanes[0] > lanes[1]
 
-    found = break_even(measured, assumed, PRICES, np.random.default_rng(3), resamples=2)
+    even = crossings(measured, assumed, PRICES, np.random.default_rng(3), resamples=2)
+    found = even.interval
+    assert found == break_even(measured, assumed, PRICES, np.random.default_rng(3), resamples=2)
+    everywhere = [dearer(load) for load in np.geomspace(1e-3, 9_999, 300)]
+    assert even.ever or all(everywhere)
     if found is None:
         assert dearer(9_999)
         return
+    below = [dearer(load) for load in np.geomspace(1e-3, found.value * (1 - 1e-4), 600)]
+    assert even.single == all(below)
     assert dearer(found.value * (1 - 1e-4))
     above = np.geomspace(found.value * (1 + 1e-4), 9_999, 300)
     assert not any(dearer(load) for load in above)
@@ -213,6 +264,15 @@ def test_above_the_break_even_on_prem_is_cheaper_and_below_it_is_not(
 def test_where_on_prem_never_wins_there_is_no_break_even() -> None:
     measured = MEASURED.model_copy(update={"on_prem_images_per_s": [0.5]})
     assert break_even(measured, ASSUMED, PRICES, np.random.default_rng(1), resamples=2) is None
+    never = crossings(measured, ASSUMED, PRICES, np.random.default_rng(1), resamples=2)
+    assert (never.interval, never.ever) == (None, False)
+
+
+def test_where_on_prem_wins_for_a_while_it_is_told() -> None:
+    # The disk that keeps images for a year is dearer than S3, but small loads have few of them.
+    assumed = replace(ASSUMED, days_kept=365, hosts_min=1, database_class="db.m7g.2xlarge")
+    found = crossings(MEASURED, assumed, PRICES, np.random.default_rng(1), resamples=2)
+    assert (found.interval, found.ever) == (None, True)
 
 
 def test_images_that_are_kept_for_long_belong_on_s3() -> None:
