@@ -67,3 +67,10 @@ def test_prices_can_be_put_in_place_of_those_that_come() -> None:
         aws.model_copy(update={"prices": aws.prices | {"lambda_x86_64": free}}), host_prices()
     )
     assert usd(serverless_bill(1, MEASURED, ASSUMED, prices), "Lambda: infer") == 0
+
+
+@pytest.mark.parametrize("name", ["data_out", "lambda_logs"])
+def test_tiers_that_aws_tells_in_tb_are_binary(name: str) -> None:
+    bounds = [tier.above for tier in aws_prices().price(name).tiers]
+    assert bounds
+    assert all(above % (10 * 1024) == 0 for above in bounds)
