@@ -59,7 +59,7 @@ SETTINGS = (
         10,
     ),
     Setting(
-        "10,000 environments, on request, behind ten queues",
+        "ten queues, and up to 10,000 environments on request",
         Serverless(
             through_api=False, throttle_per_s=None, infer=WIDE, concurrency=10_000, mappings=10
         ),
