@@ -16,14 +16,14 @@ import json
 import os
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-from bench.lambda_environment import LambdaEnvironment
+from bench.lambda_environment import LambdaEnvironment, LambdaError
 from bench.raw import TILES
 from local.s3 import BUCKET, KEYS, s3_server
 from local.stack import embedded
@@ -124,6 +124,27 @@ class Lane:
                 warm_ms += [environment.invoke(event).duration_ms for event in events]
         return inits_ms, firsts_ms, warm_ms
 
+    def batches(
+        self, memory_mb: int, sizes: Sequence[int], samples: int
+    ) -> list[tuple[int, float]]:
+        """Time batches of SQS of each size on one warm environment; return their sizes and ms.
+
+        The sizes take turns, so that whatever changes meanwhile changes them alike.
+
+        Raises:
+            LambdaError: one failed, or was not done whole.
+        """
+        found = []
+        with self._started(INFER, memory_mb) as environment:
+            for turn in range(1 + samples):
+                for images in sizes:
+                    answer = environment.invoke(self._batch(images))
+                    if answer.error or answer.payload["batchItemFailures"]:
+                        raise LambdaError(f"a batch of {images} was not done: {answer.payload}")
+                    if turn:  # the first is of each size's first time
+                        found.append((images, answer.duration_ms))
+        return found
+
     def api(self, memory_mb: int, starts: int, warm: int) -> dict[str, Any]:
         """Time starts of the API function, requests that ask nobody else, and uploads."""
         inits_ms, warm_ms, uploads_ms = [], [], []
@@ -147,6 +168,18 @@ class Lane:
         home = self._folder / str(next(self._numbers))
         env = {**self._env, "SKYLANE_HOME": str(home)}
         return LambdaEnvironment(handler, env, self._folder / "lambda.log", memory_mb)
+
+    def _batch(self, images: int) -> dict[str, Any]:
+        """Upload so many tiles, and return what Lambda makes of the messages of a queue."""
+        records = [
+            {
+                "eventSource": "aws:sqs",
+                "messageId": str(uuid4()),
+                "body": json.dumps(self._uploaded()),
+            }
+            for _ in range(images)
+        ]
+        return {"Records": records}
 
     def _uploaded(self) -> dict[str, Any]:
         """Upload a tile as the API does, and return the event that S3 would send."""

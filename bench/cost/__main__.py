@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import sys
+from collections import defaultdict
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from bench.cost.bill import (
     on_prem_bill,
     serverless_bill,
 )
-from bench.cost.break_even import break_even, cost_interval
+from bench.cost.break_even import LIMIT_PER_S, BreakEven, cost_interval, crossings
 from bench.cost.measured import BadMeasurement, Measured, read_measured
 from bench.cost.months import Prices, all_prices
 from bench.cost.pricing import PriceError
@@ -94,8 +95,8 @@ def reckoned(
             on_prem_bill(load, measured, assumed, prices),
         )
     ]
-    even = break_even(measured, assumed, prices, rng, resamples)
-    return {"measured_on": measured.machine, "costs": costs, "break_even_per_s": even}
+    even = crossings(measured, assumed, prices, rng, resamples)
+    return {"measured_on": measured.machine, "costs": costs, "break_even": even}
 
 
 def shown(figures: dict[str, Any], assumed: Assumptions) -> list[str]:
@@ -104,14 +105,10 @@ def shown(figures: dict[str, Any], assumed: Assumptions) -> list[str]:
     lines = [f"measured on {figures['measured_on']}", ""]
     for lane in (SERVERLESS, ON_PREM):
         lines += _table([(bill, found) for bill, found in costs if bill.lane == lane])
-    even: Interval | None = figures["break_even_per_s"]
-    if even is None:
-        lines.append("on-prem is at no load the cheaper lane")
-    else:
-        lines.append(f"on-prem is the cheaper lane from {even} images/s on, all the time")
+    lines.append(_even(figures["break_even"]))
     if any(not line.checked for bill, _ in costs for line in bill.lines):
         lines.append(f"{UNCHECKED.strip()}: this price is from memory; look it up")
-    lines += [f"warning: {text}" for text in dict.fromkeys(_warnings(costs))]
+    lines += [f"warning: {text}" for text in _warnings(costs)]
     lines += ["", "free allowances are not counted; supposed is:"]
     lines += [f"  {name} = {value}: {about}" for name, value, about in assumed.told()]
     return lines
@@ -135,17 +132,30 @@ def _table(costs: list[tuple[Bill, Interval]]) -> list[str]:
     return [*rows, ""]
 
 
+def _even(even: BreakEven) -> str:
+    if even.interval is None:
+        if not even.ever:
+            return f"on-prem is at no load up to {LIMIT_PER_S:,.0f} images/s the cheaper lane"
+        return f"on-prem is at some loads the cheaper lane, but not at {LIMIT_PER_S:,.0f} images/s"
+    line = f"on-prem is the cheaper lane from {even.interval} images/s on, all the time"
+    return line if even.single else line + "; below that the lanes cross more than once"
+
+
 def _warnings(costs: list[tuple[Bill, Interval]]) -> list[str]:
+    """Return each warning once, with the loads that it is about."""
+    loads: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for bill, _ in costs:
+        for text in bill.warnings:
+            loads[bill.lane, text].append(f"{bill.images_per_s:g}")
     return [
-        f"{bill.lane} at {bill.images_per_s:g} images/s: {text}"
-        for bill, _ in costs
-        for text in bill.warnings
+        f"{lane} at {', '.join(these)} images/s: {text}" for (lane, text), these in loads.items()
     ]
 
 
 def _plain(figures: dict[str, Any], assumed: Assumptions) -> dict[str, Any]:
     """Return the figures as JSON has them, where infinity is null. ``costs`` is as in a report."""
-    even: Interval | None = figures["break_even_per_s"]
+    even: BreakEven = figures["break_even"]
+    interval = even.interval
     return {
         "measured_on": figures["measured_on"],
         "costs": [
@@ -158,8 +168,10 @@ def _plain(figures: dict[str, Any], assumed: Assumptions) -> dict[str, Any]:
             }
             for bill, found in figures["costs"]
         ],
-        "break_even_per_s": even
-        and {name: None if math.isinf(one) else one for name, one in asdict(even).items()},
+        "break_even_per_s": interval
+        and {name: None if math.isinf(one) else one for name, one in asdict(interval).items()},
+        "crosses_once": even.single,
+        "on_prem_ever_cheaper": even.ever,
         "assumptions": asdict(assumed),
     }
 

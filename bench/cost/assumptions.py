@@ -34,7 +34,14 @@ class Assumptions:
         False, "a second database in another zone; prod has it, and on-prem has no standby either"
     )
     result_requests: float = _says(
-        1.0, "requests with which a client gets an image's result, after an answer of 202"
+        1.0,
+        "requests with which a client gets an image's result, after an answer of 202; of on-prem"
+        " they take on_prem_read_cpu_ms each, as what it passes was measured without any",
+    )
+    infer_images_per_call: float | None = _says(
+        None,
+        "images that a call of infer has, at any load; none: as measured, which is without load,"
+        " where it is nearly one. Up to 10 come together as the load grows, and are cheaper",
     )
     network_ms: float = _says(
         0.0, "added to each invocation, for stores that were on loopback when it was measured"
@@ -49,7 +56,14 @@ class Assumptions:
 
     # On-prem.
     host: str = _says("c7i.large", "of prices/vm.toml; its vCPUs pass what the measured ones did")
-    hosts_min: int = _says(2, "so that one can fail; each runs API, worker, Redis and PostgreSQL")
+    hosts_min: int = _says(
+        2,
+        "each passes what one passed that all of it ran on; Redis and PostgreSQL are on one of them"
+        " without a standby, so the others can fail, and that one cannot",
+    )
+    on_prem_read_cpu_ms: float = _says(
+        0.0, "of a host's vCPU for each of result_requests; nobody measured it"
+    )
     host_disk_gb: float = _says(20, "of each host, for system and programs")
     on_prem_database: Literal["own", "rds"] = _says(
         "own", "PostgreSQL on the hosts, without a standby, as it was measured; or RDS as above"
@@ -58,6 +72,21 @@ class Assumptions:
         "disk", "on the hosts' disks, shared by an S3-compatible store that costs nothing else"
     )
     power_and_hosting_usd: float = _says(0.0, "for each host and month, where it is not rented")
+    public_address_usd: float = _says(
+        0.0, "for each host's public IPv4 address and month; AWS and others charge for those"
+    )
+    load_balancer_usd: float = _says(
+        0.0, "a month, for what spreads uploads over the hosts; serverless has API Gateway"
+    )
+
+    def __post_init__(self) -> None:
+        """Check what can be wrong.
+
+        Raises:
+            ValueError: a call of infer would have less than an image.
+        """
+        if self.infer_images_per_call is not None and self.infer_images_per_call < 1:
+            raise ValueError("infer_images_per_call is 1 at least")
 
     def told(self) -> Iterator[tuple[str, object, str]]:
         """Yield each assumption's name, value and meaning."""

@@ -98,7 +98,9 @@ def _bill(
 ) -> Bill:
     if images_per_s <= 0:
         raise ValueError(f"{images_per_s} images/s: more than 0 are wanted")
-    work = work_of(measured, network_ms=assumed.network_ms)
+    work = work_of(
+        measured, network_ms=assumed.network_ms, infer_images=assumed.infer_images_per_call
+    )
     per_million = MILLION / (images_per_s * SECONDS_PER_MONTH)
     charges = month(np.array([images_per_s]), work, assumed, prices)
     lines = tuple(
@@ -112,9 +114,23 @@ def _bill(
         for one in charges
         if one.units[0]
     )
-    warnings = []
+    warnings = _not_measured(measured, assumed) if lane == SERVERLESS else []
     if lane == SERVERLESS or assumed.on_prem_database == "rds":
         most, carried = list(database_bounds(work, assumed, prices.aws).items())[-1]
         if images_per_s > carried:
             warnings.append(f"{most} carries {carried:.3g} images/s, and no larger one is reckoned")
     return Bill(lane, images_per_s, lines, tuple(warnings))
+
+
+def _not_measured(measured: Measured, assumed: Assumptions) -> list[str]:
+    """Return what the serverless lane's bill guesses or leaves out: nobody measured it."""
+    told = []
+    wanted = assumed.infer_images_per_call
+    largest = max(measured.infer_batch_images or measured.infer_images)
+    if wanted is not None and wanted > largest:
+        told.append(f"calls of {wanted:g} images are reckoned from calls of {largest} at most")
+    if not measured.sweep_ms:
+        told.append("no sweep was measured: the time of sweeps is left out")
+    if not measured.api_read_ms and assumed.result_requests:
+        told.append("no request for a result was measured: the time of those is left out")
+    return told

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -39,6 +40,51 @@ Statistic = Callable[[Work], float]
 MONTHS = {SERVERLESS: serverless_month, ON_PREM: on_prem_month}
 
 
+@dataclass(frozen=True)
+class BreakEven:
+    """Where the lanes' costs cross, up to a limit.
+
+    ``interval``: from how many images/s on on-prem stays the cheaper lane, 0 for at any load; None
+    if at the limit it is the dearer one. ``single``: at every load below that, serverless is the
+    cheaper one. ``ever``: at some load up to the limit, on-prem is the cheaper one.
+    """
+
+    interval: Interval | None
+    single: bool
+    ever: bool
+
+
+def crossings(
+    measured: Measured,
+    assumed: Assumptions,
+    prices: Prices,
+    rng: np.random.Generator,
+    resamples: int = RESAMPLES,
+    limit_per_s: float = LIMIT_PER_S,
+) -> BreakEven:
+    """Return where the lanes cross, and whether they do so more than once.
+
+    A bound of the interval is infinite where on-prem, for all that was measured, may be dearer at
+    ``limit_per_s``. The other two are of the measurements as they are.
+
+    Raises:
+        UnknownPrice: an assumption names what has no price.
+    """
+
+    def statistic(work: Work) -> float:
+        return crossing(work, assumed, prices, limit_per_s)
+
+    found = _interval(statistic, measured, assumed, rng, resamples)
+    course = _course(_work(measured, assumed), assumed, prices, limit_per_s)
+    ever = bool((course.at_start < 0).any() or (course.at_end < 0).any())
+    if math.isinf(found.value):
+        return BreakEven(None, single=False, ever=ever)
+    below = course.starts < found.value
+    # The last part that begins below is cut by the crossing itself, or ends there.
+    cheaper = (course.at_start[below] < 0).any() or (course.at_end[below][:-1] < 0).any()
+    return BreakEven(found, single=not cheaper, ever=ever)
+
+
 def break_even(
     measured: Measured,
     assumed: Assumptions,
@@ -49,18 +95,12 @@ def break_even(
 ) -> Interval | None:
     """Return from how many images/s on on-prem stays cheaper, or ``None`` if it does not.
 
-    0 is at any load. A bound is infinite where on-prem, for all that was measured, may not be
-    cheaper up to ``limit_per_s``.
+    ``crossings`` says more: None here does not say that on-prem is the dearer one everywhere.
 
     Raises:
         UnknownPrice: an assumption names what has no price.
     """
-
-    def statistic(work: Work) -> float:
-        return crossing(work, assumed, prices, limit_per_s)
-
-    found = _interval(statistic, measured, assumed, rng, resamples)
-    return None if math.isinf(found.value) else found
+    return crossings(measured, assumed, prices, rng, resamples, limit_per_s).interval
 
 
 def cost_interval(
@@ -83,25 +123,40 @@ def cost_interval(
 
 
 def crossing(work: Work, assumed: Assumptions, prices: Prices, limit_per_s: float) -> float:
-    """Return from how many images/s on on-prem stays cheaper; infinite if it does not."""
-    ends = _steps(work, assumed, prices, limit_per_s)
-    starts = np.concatenate([[ends[0] * STEP], ends[:-1] * (1 + STEP)])
-    # What on-prem costs more, a month, right of each step and at the next one.
-    at_start, at_end = (
-        _total(on_prem_month(loads, work, assumed, prices))
-        - _total(serverless_month(loads, work, assumed, prices))
-        for loads in (starts, ends)
-    )
+    """Return from how many images/s on on-prem stays cheaper; infinite: not at the limit."""
+    course = _course(work, assumed, prices, limit_per_s)
+    at_start, at_end = course.at_start, course.at_end
     if at_end[-1] > 0:
         return math.inf
     dearer = np.flatnonzero((at_start > 0) | (at_end > 0))
     if not len(dearer):
         return 0.0
     last = dearer[-1]
+    start, end = float(course.starts[last]), float(course.ends[last])
     if at_end[last] > 0:  # it falls at the step
-        return float(ends[last])
-    part = at_start[last] / (at_start[last] - at_end[last])
-    return float(starts[last] + part * (ends[last] - starts[last]))
+        return end
+    return start + float(at_start[last] / (at_start[last] - at_end[last])) * (end - start)
+
+
+@dataclass(frozen=True)
+class _Course:
+    """Between steps: where each part starts and ends, and what on-prem costs more there."""
+
+    starts: Amounts
+    ends: Amounts
+    at_start: Amounts
+    at_end: Amounts
+
+
+def _course(work: Work, assumed: Assumptions, prices: Prices, limit_per_s: float) -> _Course:
+    ends = _steps(work, assumed, prices, limit_per_s)
+    starts = np.concatenate([[ends[0] * STEP], ends[:-1] * (1 + STEP)])
+    at_start, at_end = (
+        _total(on_prem_month(loads, work, assumed, prices))
+        - _total(serverless_month(loads, work, assumed, prices))
+        for loads in (starts, ends)
+    )
+    return _Course(starts, ends, at_start, at_end)
 
 
 def _steps(work: Work, assumed: Assumptions, prices: Prices, limit_per_s: float) -> Amounts:
@@ -128,12 +183,13 @@ def _interval(
     rng: np.random.Generator,
     resamples: int,
 ) -> Interval:
-    found = np.array(
-        [statistic(work_of(measured, rng, assumed.network_ms)) for _ in range(resamples)]
-    )
+    found = np.array([statistic(_work(measured, assumed, rng)) for _ in range(resamples)])
     # By "lower" and "higher", because there is nothing between a number and infinity.
     tail = (1 - CONFIDENCE) / 2
     low = np.quantile(found, tail, method="lower")
     high = np.quantile(found, 1 - tail, method="higher")
-    value = statistic(work_of(measured, network_ms=assumed.network_ms))
-    return Interval(value, float(low), float(high))
+    return Interval(statistic(_work(measured, assumed)), float(low), float(high))
+
+
+def _work(measured: Measured, assumed: Assumptions, rng: np.random.Generator | None = None) -> Work:
+    return work_of(measured, rng, assumed.network_ms, assumed.infer_images_per_call)

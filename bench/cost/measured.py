@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bench.simulation.service_times import line
+
 MB_PER_GB = 1024  # as Lambda bills memory
 MS_PER_S = 1000.0
 
@@ -32,6 +34,8 @@ class Measured(BaseModel):
     infer_memory_mb: int = Field(gt=0)
     infer_ms: Samples = Field(min_length=1, description="each invocation, as it is billed")
     infer_images: list[int] = Field(min_length=1, description="images of each of them")
+    infer_batch_ms: Samples = Field(default=[], description="calls of several images, when warm")
+    infer_batch_images: list[int] = Field(default=[], description="images of each of them")
     infer_init_ms: Samples = []
     infer_cold_share: float = Field(default=0, ge=0, le=1, description="invocations that start one")
 
@@ -61,6 +65,10 @@ class Measured(BaseModel):
                 raise ValueError(f"{name}_images has a call without an image")
             if getattr(self, f"{name}_cold_share") and not getattr(self, f"{name}_init_ms"):
                 raise ValueError(f"{name}_cold_share is not 0, but there is no {name}_init_ms")
+        if len(self.infer_batch_ms) != len(self.infer_batch_images):
+            raise ValueError("infer_batch_ms and infer_batch_images are to be as many")
+        if min(self.infer_batch_images, default=1) < 1:
+            raise ValueError("infer_batch_images has a call without an image")
         if min(self.on_prem_images_per_s) <= 0:
             raise ValueError("on_prem_images_per_s has a run without images")
         return self
@@ -97,12 +105,17 @@ def read_measured(path: Path) -> Measured:
 
 
 def work_of(
-    measured: Measured, rng: np.random.Generator | None = None, network_ms: float = 0.0
+    measured: Measured,
+    rng: np.random.Generator | None = None,
+    network_ms: float = 0.0,
+    infer_images: float | None = None,
 ) -> Work:
     """Return what an image takes; by samples drawn anew, with replacement, where there is ``rng``.
 
     ``network_ms`` is added to each invocation: for stores that were on loopback when it was
-    measured and are a network away in truth.
+    measured and are a network away in truth. ``infer_images`` is how many images a call of infer
+    has, where that is not as in ``measured.infer_images``: what it takes is then on a straight line
+    through calls of several sizes.
     """
 
     def mean(samples: Sequence[float]) -> float:
@@ -132,6 +145,13 @@ def work_of(
         measured.api_cold_share,
         measured.api_memory_mb,
     )
+    if infer_images is not None:
+        sized = _drawn(_sized_calls(measured, network_ms), rng)
+        base_ms, image_ms = line(sized[:, 1], sized[:, 0])
+        cold_ms = measured.infer_cold_share * mean(measured.infer_init_ms or [0.0])
+        call_ms = base_ms + image_ms * infer_images + cold_ms
+        infer_calls = 1 / infer_images
+        infer_gb_s = infer_calls * _gb_s(call_ms, measured.infer_memory_mb)
     reads_ms = _billed_ms(measured.api_read_ms, network_ms)
     sweeps_ms = _billed_ms(measured.sweep_ms, network_ms)
     return Work(
@@ -148,6 +168,14 @@ def work_of(
         host_vcpu_images_per_s=mean(measured.on_prem_images_per_s) / measured.on_prem_vcpus,
         database_cpu_s=mean(measured.database_cpu_ms) / MS_PER_S,
     )
+
+
+def _sized_calls(measured: Measured, network_ms: float) -> NDArray[np.float64]:
+    """Return the ms and the images of calls of several sizes, or of what calls there are."""
+    ms, images = measured.infer_batch_ms, measured.infer_batch_images
+    if not ms:
+        ms, images = measured.infer_ms, measured.infer_images
+    return np.column_stack([_billed_ms(ms, network_ms), images])
 
 
 def _billed_ms(samples_ms: Samples, network_ms: float) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.cost.assumptions import HOURS_PER_MONTH, SECONDS_PER_MONTH, Assumptions
-from bench.cost.measured import Work
+from bench.cost.measured import MS_PER_S, Work
 from bench.cost.pricing import Amounts, AwsPrices, Hosts, Price, aws_prices, host_prices
 
 BYTES_PER_GB = 2**30
@@ -75,7 +75,10 @@ def serverless_month(
             ("Lambda: api, results", reads * work.read_gb_s),
             ("Lambda: sweep", np.full_like(images, SWEEPS_PER_MONTH * work.sweep_gb_s)),
         ),
-        *charge("lambda_requests", ("Lambda: requests", _millions(calls + uploads + reads))),
+        *charge(
+            "lambda_requests",
+            ("Lambda: requests", _millions(calls + uploads + reads + SWEEPS_PER_MONTH)),
+        ),
         *charge("http_api_requests", ("API Gateway", _millions(uploads * bodies + reads))),
         *_stored_on_s3(images, work, assumed, aws),
         *charge(
@@ -119,7 +122,9 @@ def on_prem_month(
         *_shared(host, [(f"hosts: {assumed.host}", hosts * HOURS_PER_MONTH)]),
         Charge("disks", "GB-month", disk_gb, bought_gb * host.disk_usd_per_gb_month, host.checked),
         Charge("data out", "GB", out_gb, out_gb * host.data_out_usd_per_gb, host.checked),
-        *_power(hosts, assumed.power_and_hosting_usd),
+        *_monthly("power and hosting", hosts, assumed.power_and_hosting_usd),
+        *_monthly("public addresses", hosts, assumed.public_address_usd),
+        *_monthly("load balancer", np.ones_like(hosts), assumed.load_balancer_usd),
         *([] if own else _rds(images_per_s, work, assumed, prices.aws)),
         *([] if on_disk else _stored_on_s3(images, work, assumed, prices.aws)),
     ]
@@ -138,7 +143,9 @@ def host_images_per_s(work: Work, assumed: Assumptions, prices: Prices) -> float
         UnknownPrice: nobody has a price for the host.
     """
     vcpus = prices.hosts.host(assumed.host).vcpus
-    return vcpus * work.host_vcpu_images_per_s * assumed.target_utilisation
+    reads_s = assumed.result_requests * assumed.on_prem_read_cpu_ms / MS_PER_S
+    image_s = 1 / work.host_vcpu_images_per_s + reads_s
+    return vcpus / image_s * assumed.target_utilisation
 
 
 def database_bounds(work: Work, assumed: Assumptions, aws: AwsPrices) -> dict[str, float]:
@@ -157,8 +164,8 @@ def database_bounds(work: Work, assumed: Assumptions, aws: AwsPrices) -> dict[st
     }
 
 
-def _power(hosts: Amounts, usd_each: float) -> list[Charge]:
-    return [Charge("power and hosting", "month", hosts, hosts * usd_each, True)] if usd_each else []
+def _monthly(item: str, number: Amounts, usd_each: float) -> list[Charge]:
+    return [Charge(item, "month", number, number * usd_each, True)] if usd_each else []
 
 
 def _stored_on_s3(

@@ -11,6 +11,11 @@ GATEWAY_TIMEOUT_S = 30.0
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: a synchronous
 # invocation's event, and its answer.
 LAMBDA_PAYLOAD_BYTES = 6 * 1024 * 1024
+# Batches of one standard queue's mapping that are in work at once:
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html. From memory, that page has
+# 1,250 by now; but maximumConcurrency, which is set here, ends at 1,000:
+# https://docs.aws.amazon.com/lambda/latest/dg/API_ScalingConfig.html
+MAPPING_BATCHES = 1000
 
 
 @dataclass(frozen=True)

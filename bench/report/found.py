@@ -12,9 +12,10 @@ from pathlib import Path
 
 from bench.cold_starts import Start, read_cold_starts
 from bench.comparison.plan import LANES
-from bench.lane_starts import LaneStarts, read_starts
+from bench.lane_starts import LaneStarts, read_batches, read_starts
 from bench.load.files import NoRun, read_requests, read_runs
 from bench.load.run import Run
+from bench.simulation.service_times import BatchTime
 
 Line = dict[str, str]
 
@@ -156,6 +157,12 @@ class Found:
         """Starts of a worker and of functions."""
         path = self.folder / "lane-starts.json"
         return read_starts(path) if path.exists() else []
+
+    @cached_property
+    def batches(self) -> list[BatchTime]:
+        """Warm batches of the infer function, of several sizes."""
+        path = self.folder / "lane-starts.json"
+        return read_batches(path) if path.exists() else []
 
     @cached_property
     def cold_starts(self) -> list[Start]:

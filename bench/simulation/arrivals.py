@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,16 @@ class Outcomes:
         there = np.searchsorted(accepted, at_s, side="right")
         gone = np.searchsorted(committed, at_s, side="right")
         return np.asarray(there - gone, dtype=np.int64)
+
+    def after(self, images: int) -> Outcomes:
+        """Return what became of all but the first so many."""
+        return replace(
+            self,
+            scheduled_s=self.scheduled_s[images:],
+            accepted_s=self.accepted_s[images:],
+            committed_s=self.committed_s[images:],
+            batch_images=self.batch_images[images:],
+        )
 
     @property
     def recovered_s(self) -> float:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from bench.simulation.runs import Run, read_run
+from bench.simulation.runs import Requests, read_run
 from bench.simulation.service_times import (
     MS_PER_S,
     BadServiceTimes,
@@ -80,7 +80,9 @@ def service_times_of(paths: Sequence[Path], cpu_ms: Sequence[Cpu]) -> ServiceTim
     )
 
 
-def _fitted(runs: list[Run], batches: list[list[int]], cpu_ms: list[float]) -> tuple[float, float]:
+def _fitted(
+    runs: list[Requests], batches: list[list[int]], cpu_ms: list[float]
+) -> tuple[float, float]:
     """Return what each image and each batch takes, by these CPU times for an image."""
     images = np.array([len(run.done) for run in runs], dtype=np.float64)
     seconds = np.array([max(np.ptp(run.scheduled_s), 1.0) for run in runs])
@@ -91,7 +93,7 @@ def _fitted(runs: list[Run], batches: list[list[int]], cpu_ms: list[float]) -> t
     return float(found[0]), float(found[1]) if len(found) > 1 else 0.0
 
 
-def _batches(run: Run) -> list[int]:
+def _batches(run: Requests) -> list[int]:
     """Return each batch's images. Those of a batch have its stages' times, and its worker."""
     done = run.done
     keys: NDArray[np.str_] = np.stack([done[one].astype(str) for one in ("worker", *STAGES)])

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.lambda_lane.limits import LaneLimits
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -22,7 +24,7 @@ class Scaling:
     limit: int = 1_000  # environments at once; an account's default in all
     start_burst: int = 1_000  # environments that start at once, and in each
     start_burst_s: float = 10.0
-    keep_alive_s: float = 300.0  # AWS tells of no figure; minutes are what people measure
+    keep_alive_s: float = LaneLimits.keep_alive_s
 
 
 class Environments:

@@ -7,8 +7,10 @@ Gateway or Lambda refuses is not tried again: its image is never accepted.
 
 Pollers: Lambda reads a queue by five calls of the function at once, and while messages wait by 300
 more every minute, up to the concurrency that is set
-(https://aws.amazon.com/blogs/compute/introducing-faster-polling-scale-up-for-aws-lambda-functions-configured-with-amazon-sqs/).
-It is taken that they come evenly, and go as fast when nothing waits.
+(https://aws.amazon.com/blogs/compute/introducing-faster-polling-scale-up-for-aws-lambda-functions-configured-with-amazon-sqs/),
+and never by more than 1,000: that is where one queue's mapping ends. More calls at once take more
+queues, each with a mapping of its own; S3 tells them apart by the beginnings of keys. It is taken
+that pollers come evenly, that they go as fast when nothing waits, and that all queues get alike.
 
 What it leaves out: a batch's window, messages that come twice, receives that give less than there
 is, the limit of ten calls a second for each environment that may be, and the database, which is
@@ -24,6 +26,7 @@ from typing import Any
 import numpy as np
 import simpy
 
+from bench.lambda_lane.limits import MAPPING_BATCHES
 from bench.simulation.arrivals import Floats, Outcomes, groups
 from bench.simulation.environments import Environments, Scaling
 from bench.simulation.service_times import MS_PER_S, BadServiceTimes, BatchTimes, ServiceTimes
@@ -41,10 +44,16 @@ class Serverless:
     throttle_burst: float = 200.0
     api: Scaling = field(default_factory=Scaling)
     infer: Scaling = field(default_factory=Scaling)
-    concurrency: int = 200  # calls of infer that SQS may have at once (inferConcurrency)
+    concurrency: int = 200  # calls of infer that SQS may have at once (inferConcurrency), in all
+    mappings: int = 1  # queues
     batch_messages: int = 10
-    pollers: int = 5  # calls at once, to begin with
-    pollers_per_min: float = 300.0  # more of them, while messages wait
+    pollers: int = 5  # calls at once, to begin with, of each mapping
+    pollers_per_min: float = 300.0  # more of them, of each mapping, while messages wait
+
+    @property
+    def most_calls(self) -> int:
+        """Calls of infer at once, at most: mappings end, however much concurrency there is."""
+        return min(self.concurrency, self.mappings * MAPPING_BATCHES)
 
 
 def simulate_serverless(
@@ -137,7 +146,9 @@ class _Infer:
         self._rng = rng
         self._batch_times = BatchTimes(times.infer)
         self._init_ms = times.infer_init_ms
-        self._pollers = float(config.pollers)
+        self._least_pollers = float(config.pollers * config.mappings)
+        self._pollers = self._least_pollers
+        self._pollers_per_s = config.pollers_per_min * config.mappings / 60
         self._pollers_at_s = 0.0
         self._waits = False  # since the pollers were counted last
         self._asked = False  # a further look is planned
@@ -157,7 +168,7 @@ class _Infer:
         """Start as many calls as may be."""
         self._count_pollers()
         while self._waiting and self.environments.busy < min(
-            int(self._pollers), self._config.concurrency
+            int(self._pollers), self._config.most_calls
         ):
             warm, cold = self.environments.take(1, self._env.now)
             if not warm + cold:
@@ -168,13 +179,11 @@ class _Infer:
                 took_s += float(_drawn_s(self._init_ms, 1, self._rng)[0])
             self._env.timeout(took_s, images).callbacks.append(self._end)
         self._waits = bool(self._waiting)
-        if self._waits and not self._asked and self.environments.busy < self._config.concurrency:
+        if self._waits and not self._asked and self.environments.busy < self._config.most_calls:
             # What holds it up is time: for the next poller, or to be allowed an environment.
             self._asked = True
             scaling = self._config.infer
-            next_s = min(
-                60.0 / self._config.pollers_per_min, scaling.start_burst_s / scaling.start_burst
-            )
+            next_s = min(1 / self._pollers_per_s, scaling.start_burst_s / scaling.start_burst)
             self._env.timeout(next_s).callbacks.append(self._look_again)
 
     def _look_again(self, _: Any) -> None:
@@ -200,11 +209,10 @@ class _Infer:
 
     def _count_pollers(self) -> None:
         passed_s = self._env.now - self._pollers_at_s
-        change = passed_s * self._config.pollers_per_min / 60
-        most = max(self._config.pollers, self._config.concurrency)
+        change = passed_s * self._pollers_per_s
         self._pollers = min(
-            float(most),
-            max(float(self._config.pollers), self._pollers + (change if self._waits else -change)),
+            max(self._least_pollers, float(self._config.most_calls)),
+            max(self._least_pollers, self._pollers + (change if self._waits else -change)),
         )
         self._pollers_at_s = self._env.now
 

@@ -66,7 +66,7 @@ class BatchTimes:
     def __init__(self, batches: Sequence[BatchTime]) -> None:
         sizes = np.array([one.images for one in batches], dtype=np.float64)
         ms = np.array([one.ms for one in batches], dtype=np.float64)
-        self.base_ms, self.image_ms = _line(sizes, ms)
+        self.base_ms, self.image_ms = line(sizes, ms)
         ratios = ms / self.mean_ms(sizes)
         bins = np.array([size_bin(one.images) for one in batches])
         self._ratios = {int(one): ratios[bins == one].tolist() for one in np.unique(bins)}
@@ -118,7 +118,7 @@ def size_bin(images: int) -> int:
     return (images - 1).bit_length()
 
 
-def _line(sizes: Floats, ms: Floats) -> tuple[float, float]:
+def line(sizes: Floats, ms: Floats) -> tuple[float, float]:
     """Fit base and slope, both not below 0, to the medians of each size, by their numbers."""
     distinct = np.unique(sizes)
     if len(distinct) == 1:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from bench.browser import chromium
+from bench.lane_starts import read_batches, read_starts
 from settings import ROOT
 
 
@@ -66,6 +67,18 @@ def test_lambdas(tmp_path: Path) -> None:
     functions = found["by_memory_mb"]["1769"]
     assert functions["infer"]["init_ms"]["median"] > functions["infer"]["warm_ms"]["p50"] > 0
     assert functions["api"]["upload_ms"]["p50"] > functions["api"]["health_ms"]["p50"] > 0
+
+
+def test_lane_starts(tmp_path: Path) -> None:
+    few = ("--memory-mb=1769", "--starts=1", "--warm=2", "--batch-samples=2")
+    figures("lane_starts", tmp_path, *few)
+    path = tmp_path / "figures.json"
+    assert [one.lane for one in read_starts(path)] == ["on-prem", "serverless"]
+    batches = read_batches(path)
+    assert [one.images for one in batches] == [1, 2, 5, 10] * 2
+    # Ten images share a call's fixed part.
+    one_ms, ten_ms = (min(one.ms for one in batches if one.images == n) for n in (1, 10))
+    assert one_ms < ten_ms < 10 * one_ms
 
 
 def test_stats() -> None:
