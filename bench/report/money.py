@@ -10,7 +10,7 @@ import numpy as np
 from api.report import Cost, Interval
 from bench.cost.assumptions import Assumptions
 from bench.cost.bill import Bill, on_prem_bill, serverless_bill
-from bench.cost.break_even import break_even, cost_interval
+from bench.cost.break_even import BreakEven, cost_interval, crossings
 from bench.cost.measured import Measured
 from bench.cost.months import Prices, all_prices
 from bench.intervals import RESAMPLES
@@ -32,7 +32,7 @@ class Money:
     assumed: Assumptions
     prices: Prices
     bills: list[tuple[Bill, Known]]
-    break_even: Known | None  # images/s; None: on-prem is at no load the cheaper one
+    even: BreakEven
 
     def costs(self) -> list[Cost]:
         """Return the costs as a report has them."""
@@ -49,7 +49,16 @@ class Money:
 
     def break_even_per_s(self) -> Interval | None:
         """Return the break-even as a report has it."""
-        return _told(self.break_even) if self.break_even else None
+        return _told(self.even.interval) if self.even.interval else None
+
+    def warnings(self) -> list[str]:
+        """Return what the bills are not to be trusted in, in sentences."""
+        told = {
+            (bill.lane, text): bill.images_per_s for bill, _ in self.bills for text in bill.warnings
+        }
+        return [
+            f"The {lane} bill, at {load:g} images/s: {why}." for (lane, why), load in told.items()
+        ]
 
 
 def money(found: Found, assumed: Assumptions, resamples: int = RESAMPLES) -> Money | None:
@@ -66,7 +75,7 @@ def money(found: Found, assumed: Assumptions, resamples: int = RESAMPLES) -> Mon
             serverless_bill(load, measured, assumed, prices),
         )
     ]
-    even = break_even(measured, assumed, prices, rng, resamples)
+    even = crossings(measured, assumed, prices, rng, resamples)
     return Money(measured, assumed, prices, bills, even)
 
 
@@ -90,6 +99,8 @@ def measurements(found: Found) -> Measured | None:
         infer_memory_mb=limits.infer_memory_mb,
         infer_ms=[float(one["duration_ms"]) for one in quiet["infer"]],
         infer_images=[int(one["records"]) for one in quiet["infer"]],
+        infer_batch_ms=[one.ms for one in found.batches],
+        infer_batch_images=[one.images for one in found.batches],
         api_memory_mb=limits.api_memory_mb,
         api_ms=[float(one["duration_ms"]) for one in quiet["api"]],
         api_images=[1] * len(quiet["api"]),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from api.report import ColdStart, Interval, Row, Simulated
+from bench.cost.break_even import LIMIT_PER_S
 from bench.intervals import needed
 from bench.report import load as loads
 from bench.report import starts
@@ -77,6 +78,7 @@ def assumptions(found: Found, money: Money | None) -> list[str]:
             f" latencies are partly its own; the worst: {late[-1]}."
         )
     if money:
+        told += money.warnings()
         told += [f"{name} = {value}: {about}." for name, value, about in money.assumed.told()]
         if any(not line.checked for bill, _ in money.bills for line in bill.lines):
             told.append("Some prices are from memory and unchecked: bench/cost/prices marks them.")
@@ -183,14 +185,20 @@ def _cost(money: Money | None) -> Sides:
 def _cost_sentences(money: Money | None) -> list[str]:
     if money is None:
         return []
-    if (even := money.break_even) is None:
-        return ["At no load that was reckoned is the on-prem lane the cheaper one."]
+    limit = f"{LIMIT_PER_S:,.0f} images a second"
+    if (even := money.even.interval) is None:
+        return [
+            f"The on-prem lane is the cheaper one at some loads, but not at {limit}."
+            if money.even.ever
+            else f"Up to {limit} the serverless lane is the cheaper one at any load."
+        ]
     if even.value == 0:
         return ["The on-prem lane is the cheaper one at any load."]
     high = "no bound" if math.isinf(even.high) else f"{even.high:.2g}"
     return [
-        f"Below {even.value:.2g} images a second, day and night (95 %: {even.low:.2g} to {high}),"
-        " the serverless lane is the cheaper one; above, hosts that stand by are."
+        f"From {even.value:.2g} images a second on, day and night (95 %: {even.low:.2g} to {high}),"
+        " hosts that stand by are the cheaper lane; below,"
+        + (" functions are." if money.even.single else " it depends on the load which one is.")
     ]
 
 
