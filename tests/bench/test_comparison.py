@@ -122,7 +122,8 @@ def test_the_notebook_runs_on_its_files(folder: Path, monkeypatch: pytest.Monkey
             exec("".join(cell["source"]), names)  # noqa: S102
     images = names["images"]
     assert isinstance(images, list)
-    assert len(images) == sum(run.images for run, _ in read_runs(folder / "runs"))
+    runs = [run for run, _ in read_runs(folder / "runs")]
+    assert len(images) == sum(run.images - run.warm_up_images for run in runs)
 
 
 def test_a_folder_that_is_no_comparison_is_refused(folder: Path, tmp_path: Path) -> None:
