@@ -25,6 +25,7 @@ from bench.lambda_lane.invocations import most_at_once
 from bench.lambda_lane.lane import FUNCTIONS, LambdaLane, running_lane
 from bench.lambda_lane.left_out import listed, published_cold_start_ms
 from bench.lambda_lane.limits import LaneLimits
+from bench.lambda_lane.trouble import LaneError
 from local.errors import LocalError
 
 PORT = 8001  # ./run has 8000
@@ -48,7 +49,7 @@ def main() -> int:
             print(_summary(lane, add_published=chosen.add_published), flush=True)
             if chosen.csv:
                 lane.write_invocations(chosen.csv)
-    except (LocalError, OSError, ValueError) as error:
+    except (LaneError, LocalError, OSError, ValueError) as error:
         print(f"bench.lambda_lane: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # before it ran
