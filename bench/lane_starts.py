@@ -19,6 +19,7 @@ from bench.intervals import needed
 from bench.lambda_environment import LambdaError
 from bench.lambdas import lane
 from bench.worker_start import worker_starts
+from local.interrupts import interruptible
 
 MEMORY_MB = (512, 1024, 1769, 3008, 10240)
 STARTS = needed(0.5)  # the median has an interval from six on
@@ -64,6 +65,7 @@ def read_starts(path: Path) -> list[LaneStarts]:
     return [LaneStarts(**one) for one in json.loads(path.read_text())]
 
 
+@interruptible()
 def main() -> None:
     """Measure and write every sample."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
