@@ -29,6 +29,7 @@ from bench.cpu_quota import CpuQuota
 from bench.intervals import Interval, needed, quantile
 from bench.lambda_environment import MB_PER_CPU
 from bench.raw import TILES
+from local.interrupts import interruptible
 from model.artefact import Artefact
 from settings import ROOT, Settings
 
@@ -57,6 +58,7 @@ class Start:
         return sum(ms for step, ms in self.step_ms.items() if step != "second")
 
 
+@interruptible()
 def main() -> None:
     """Measure, print a table, and write the starts."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -23,11 +23,13 @@ import requests
 
 from bench.compose import Project
 from bench.raw import TILES
+from local.interrupts import interruptible
 
 CONNECTIONS, TOGETHER = 4, 50
 GIVE_UP_S = 300
 
 
+@interruptible()
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

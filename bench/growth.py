@@ -22,6 +22,7 @@ from bench.raw import TILES
 from bench.stack import Running, running_stack
 from bench.stats import fill
 from bench.uploads import BATCH_CONNECTIONS, BATCH_FILES, Round, at_least_one, measure
+from local.interrupts import interruptible
 from local.stack import embedded
 from settings import Settings
 from store.database import Database
@@ -33,6 +34,7 @@ ROWS, AFTER_ROWS = 1_000_000, 10_000
 WARM_UP_BATCHES = 10
 
 
+@interruptible()
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

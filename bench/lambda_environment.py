@@ -79,6 +79,7 @@ class LambdaEnvironment:
         self._handed_out_s = 0.0
         self._timeout_s = 30.0
         self._init_limit_s = init_limit_s
+        self._given_up = False
         self.quota: CpuQuota | None = None
         self._memory_mb = memory_mb
         self._image = image
@@ -106,6 +107,8 @@ class LambdaEnvironment:
             )
         try:
             while not self._asked.wait(0.05):
+                if self._given_up:
+                    raise LambdaError("its start was given up")
                 self._raise_if_over()
                 took_s = time.perf_counter() - started_s
                 late = took_s > self._init_limit_s
@@ -129,6 +132,10 @@ class LambdaEnvironment:
         self._server.server_close()
         if self.quota:
             self.quota.remove()
+
+    def give_up(self) -> None:
+        """Have a start that is under way end in an error soon, on the thread that it is on."""
+        self._given_up = True
 
     @property
     def pid(self) -> int:

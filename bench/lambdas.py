@@ -25,6 +25,7 @@ from uuid import UUID, uuid4
 
 from bench.lambda_environment import LambdaEnvironment, LambdaError
 from bench.raw import TILES
+from local.interrupts import interruptible
 from local.s3 import BUCKET, KEYS, s3_server
 from local.stack import embedded
 from settings import Settings
@@ -48,6 +49,7 @@ HEALTH = {
 }
 
 
+@interruptible()
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

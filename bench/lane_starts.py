@@ -24,6 +24,7 @@ from bench.lambda_lane.limits import LaneLimits
 from bench.lambdas import Lane, lane
 from bench.simulation.service_times import BatchTime
 from bench.worker_start import worker_starts
+from local.interrupts import interruptible
 
 MEMORY_MB = (512, 1024, 1769, 3008, 10240)
 STARTS = needed(0.5)  # the median has an interval from six on
@@ -100,6 +101,7 @@ def _batches(functions: Lane, samples: int) -> list[BatchTime]:
     return [BatchTime(images=images, ms=ms) for images, ms in times]
 
 
+@interruptible()
 def main() -> None:
     """Measure and write every sample."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

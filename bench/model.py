@@ -21,6 +21,7 @@ import time
 from pathlib import Path
 
 from bench.raw import RAW_BATCH, TILES, measure_raw
+from local.interrupts import interruptible
 from model.artefact import GRAPH, WEIGHTS, Artefact
 from model.images import decode
 from settings import ROOT, Settings
@@ -41,6 +42,7 @@ print("{STEP}", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
 """
 
 
+@interruptible()
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

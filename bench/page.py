@@ -22,6 +22,7 @@ from bench.browser import ARGUMENTS, chromium
 from bench.client import multipart, send_all
 from bench.raw import TILES
 from bench.stack import running_stack
+from local.interrupts import interruptible
 
 LOADS = 10
 ROWS = 10_000
@@ -72,6 +73,7 @@ new MutationObserver((_, observer) => {
 """
 
 
+@interruptible()
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, sync_playwright
 from bench.browser import ARGUMENTS, chromium
 from bench.raw import TILES
 from bench.stack import running_stack
+from local.interrupts import interruptible
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
@@ -28,6 +29,7 @@ WORK_S = 150.0  # of uploads come and go before the pictures, so that charts hav
 SETTLE_MS = 700
 
 
+@interruptible()
 def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -91,7 +90,11 @@ def running_stack(**settings: str) -> Iterator[Running]:
         }
         with log_path.open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "up"], env=environment, stdout=log, stderr=log
+                [sys.executable, "-m", "cli", "up"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # a Ctrl-C is ours, and we end it
             )
         try:
             url = f"http://127.0.0.1:{api_port}"
@@ -102,7 +105,7 @@ def running_stack(**settings: str) -> Iterator[Running]:
                 time.sleep(0.1)
             yield Running(url, Path(folder) / "home", psutil.Process(process.pid))
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(60)
 
 

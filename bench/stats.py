@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from api import create_app
+from local.interrupts import interruptible
 from local.stack import embedded
 from model.artefact import Artefact
 from settings import Settings
@@ -64,6 +65,7 @@ ON CONFLICT DO NOTHING
 """
 
 
+@interruptible()
 def main() -> None:
     """Fill a new database and time what is asked of it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -22,6 +22,7 @@ import numpy as np
 from bench.client import Answer, Request, multipart, send_all
 from bench.raw import TILES, measure_raw
 from bench.stack import Running, running_stack
+from local.interrupts import interruptible
 
 IMAGES = 2_000  # of each kind and round
 SINGLE_CONNECTIONS = 64
@@ -49,6 +50,7 @@ def at_least_one(text: str) -> int:
     return number
 
 
+@interruptible()
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -11,6 +11,7 @@ import click
 
 from cli.environment import environment
 from cli.modelling import NEW_FOLDER
+from local.interrupts import interruptible
 
 if TYPE_CHECKING:
     from bench.load.run import Run
@@ -37,6 +38,7 @@ def bench() -> None:
 @click.option("--quick", is_flag=True, help="Half a minute a lane: to see that it works.")
 @click.option("--repetitions", type=click.IntRange(1), help="Of everything. Default: 3.")
 @click.option("--seed", type=int, help="Of the load, and of the lanes' order.")
+@interruptible()
 def compare(out: Path, quick: bool, repetitions: int | None, seed: int | None) -> None:
     """Run both lanes on this machine, in turns, under the same load. Half an hour."""
     from dataclasses import replace
@@ -118,6 +120,7 @@ def report(
     show_default=True,
     help="A folder; each run makes one of its own in it.",
 )
+@interruptible()
 def run(
     scenario: Path,
     url: str,

@@ -50,21 +50,25 @@ def s3_server(folder: Path, tell: str = "", prefix: str = "") -> Iterator[str]:
     command += [f"-{name}.port.grpc={port}" for name, port in zip(names, grpc_ports, strict=True)]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
-            command, stdout=log, stderr=log, env={**os.environ, **_telling(tell, prefix)}
+            command,
+            stdout=log,
+            stderr=log,
+            env={**os.environ, **_telling(tell, prefix)},
+            start_new_session=True,  # a Ctrl-C is not its business: others still need it then
         )
     url = f"http://127.0.0.1:{ports['s3']}"
     before = {name: os.environ.get(name) for name in VARIABLES}
-    os.environ.update(VARIABLES)
-    client = boto3.client("s3", endpoint_url=url)
-
-    def bucket_made() -> bool:
-        try:
-            client.create_bucket(Bucket=BUCKET)
-        except (BotoCoreError, ClientError):
-            return False
-        return True
-
     try:
+        os.environ.update(VARIABLES)
+        client = boto3.client("s3", endpoint_url=url)
+
+        def bucket_made() -> bool:
+            try:
+                client.create_bucket(Bucket=BUCKET)
+            except (BotoCoreError, ClientError):
+                return False
+            return True
+
         deadline = time.monotonic() + START_WITHIN_S
         while not bucket_made():
             if server.poll() is not None or time.monotonic() > deadline:
@@ -72,13 +76,13 @@ def s3_server(folder: Path, tell: str = "", prefix: str = "") -> Iterator[str]:
             time.sleep(LOOK_AGAIN_S)
         yield url
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
         server.kill()  # it takes half a minute to stop when asked
         server.wait(20)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _telling(address: str, prefix: str) -> dict[str, str]:

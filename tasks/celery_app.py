@@ -23,7 +23,7 @@ RETRIES = 5
 RETRY_BACKOFF_S = 1
 RETRY_BACKOFF_MAX_S = 20
 
-app = Celery("skylane", broker=settings().broker_url)
+app = Celery("skylane", broker=settings().broker_url, events="tasks.events:LastingEvents")
 app.conf.update(
     # Messages are data. Pickle would let whoever reaches the broker run code here.
     task_serializer="json",

@@ -27,6 +27,7 @@ from bench.client import Request, multipart, send_all
 from bench.raw import TILES
 from bench.stack import START_LIMIT_S, running_stack
 from bench.uploads import SINGLE_CONNECTIONS, at_least_one
+from local.interrupts import interruptible
 from local.ports import free_ports
 from local.stack import embedded
 from model.images import TILE_PX
@@ -37,6 +38,7 @@ WARM_UP = 100
 STOP_LIMIT_S = 20
 
 
+@interruptible()
 def main() -> None:
     """Run the benchmark and print what it found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

@@ -25,6 +25,8 @@ from bench.load.run import Run
 from bench.load.scenario import TILES, Scenario
 from settings import ROOT
 
+STOP_WITHIN_S = 90.0
+
 Say = Callable[[str], None]
 
 
@@ -145,4 +147,23 @@ def _starts(plan: Plan, out: Path, say: Say, *, quota: bool) -> None:
         say(f"{module}: {plan.starts} of each")
         path = out / f"{module.removeprefix('bench.').replace('_', '-')}.json"
         command = [sys.executable, "-m", module, *starts, f"--json={path}", "--memory-mb"]
-        subprocess.run([*command, *map(str, memory_mb)], check=True, cwd=ROOT, stdout=DEVNULL)
+        _run_to_its_end([*command, *map(str, memory_mb)])
+
+
+def _run_to_its_end(command: list[str]) -> None:
+    """Run a command that ends what it started; also if we are interrupted.
+
+    subprocess.run() would kill it, and leave its servers behind.
+    """
+    with subprocess.Popen(command, cwd=ROOT, stdout=DEVNULL, start_new_session=True) as process:
+        try:
+            status = process.wait()
+        except BaseException:
+            process.terminate()
+            try:
+                process.wait(STOP_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            raise
+    if status:
+        raise subprocess.CalledProcessError(status, command)

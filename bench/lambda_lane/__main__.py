@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import statistics
 import sys
 import tempfile
@@ -25,18 +24,19 @@ from bench.lambda_lane.invocations import most_at_once
 from bench.lambda_lane.lane import FUNCTIONS, LambdaLane, running_lane
 from bench.lambda_lane.left_out import listed, published_cold_start_ms
 from bench.lambda_lane.limits import LaneLimits
+from bench.lambda_lane.trouble import LaneError
 from local.errors import LocalError
+from local.interrupts import interruptible
 
 PORT = 8001  # ./run has 8000
 # Other names than those of the members of LaneLimits, which have options likewise.
 SHORT = {"infer_max_concurrency": "concurrency"}
 
 
+@interruptible()
 def main() -> int:
     """Run the lane; return the exit status."""
     chosen = _parser().parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
     try:
         limits = LaneLimits(**{one.name: getattr(chosen, one.name) for one in fields(LaneLimits)})
         with (
@@ -48,7 +48,7 @@ def main() -> int:
             print(_summary(lane, add_published=chosen.add_published), flush=True)
             if chosen.csv:
                 lane.write_invocations(chosen.csv)
-    except (LocalError, OSError, ValueError) as error:
+    except (LaneError, LocalError, OSError, ValueError) as error:
         print(f"bench.lambda_lane: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:  # before it ran

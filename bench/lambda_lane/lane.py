@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +21,7 @@ from bench.lambda_lane.limits import LaneLimits
 from bench.lambda_lane.mapping import EventSourceMapping
 from bench.lambda_lane.pool import Pool
 from bench.lambda_lane.queue import Message, Queue
+from bench.lambda_lane.trouble import Trouble
 from local.s3 import BUCKET, KEYS, s3_server
 from local.stack import embedded
 from settings import Settings
@@ -98,7 +100,10 @@ def running_lane(
     Raises:
         LocalError: a store could not start, or does not tell of its objects.
         OSError: the port is taken.
+        LaneError: on the way out, unless another exception is on its own: a thread of the lane's
+            failed meanwhile.
     """
+    trouble = Trouble()
     folder.mkdir(parents=True, exist_ok=True)
     queue = Queue(limits.visibility_timeout_s, limits.max_receive_count)
     bucket = Bucket(queue.send)
@@ -115,18 +120,21 @@ def running_lane(
                 ledger,
                 keep_alive_s=limits.keep_alive_s,
                 scaling=ScalingRate(limits.scaling_environments, limits.scaling_every_s),
+                trouble=trouble,
             )
             for function in _functions(limits)
         }
         for pool in pools.values():
             running.callback(pool.close)
         lane = LambdaLane("", database_url, s3_url, pools, queue)
-        running.enter_context(EventSourceMapping(queue, pools["infer"], limits))
+        running.enter_context(EventSourceMapping(queue, pools["infer"], limits, trouble))
         every = min(LOOK_EVERY_S, limits.keep_alive_s / 4)
-        running.enter_context(_repeated(lambda: _end_idle(pools), every))
-        running.enter_context(_repeated(lambda: _sweep(pools["sweep"]), limits.sweep_every_s))
+        running.enter_context(repeated("idle expiry", lambda: _end_idle(pools), every, trouble))
+        sweep = partial(_sweep, pools["sweep"], trouble)
+        running.enter_context(repeated("schedule", sweep, limits.sweep_every_s, trouble))
         lane.url = running.enter_context(gateway(pools["api"], port))
         yield lane
+    trouble.tell()
 
 
 @contextmanager
@@ -175,7 +183,7 @@ def _end_idle(pools: Mapping[str, Pool]) -> None:
         pool.end_idle()
 
 
-def _sweep(pool: Pool) -> None:
+def _sweep(pool: Pool, trouble: Trouble) -> None:
     """Give the sweep what its schedule gives it. One that takes long does not hold up the next."""
     event = {
         "version": "0",
@@ -188,22 +196,31 @@ def _sweep(pool: Pool) -> None:
         "resources": ["arn:aws:events:us-east-1:000000000000:rule/skylane-local-sweep"],
         "detail": {},
     }
-    threading.Thread(target=_given, args=[pool, event], daemon=True).start()
+    threading.Thread(target=_given, args=[pool, event, trouble], daemon=True).start()
 
 
-def _given(pool: Pool, event: dict[str, Any]) -> None:
-    with suppress(Throttled):  # counted; the next one comes in a minute
+def _given(pool: Pool, event: dict[str, Any], trouble: Trouble) -> None:
+    try:
         pool.invoke(event)
+    except Throttled:  # counted; the next one comes in a minute
+        pass
+    except Exception as error:
+        trouble.take("sweep", error)
 
 
 @contextmanager
-def _repeated(work: Callable[[], None], every_s: float) -> Iterator[None]:
-    """Do something again and again, at first after ``every_s``."""
+def repeated(
+    what: str, work: Callable[[], None], every_s: float, trouble: Trouble
+) -> Iterator[None]:
+    """Do something again and again, at first after ``every_s``, even if it fails."""
     over = threading.Event()
 
     def repeat() -> None:
         while not over.wait(every_s):
-            work()
+            try:
+                work()
+            except Exception as error:
+                trouble.take(what, error)
 
     threading.Thread(target=repeat, daemon=True).start()
     try:

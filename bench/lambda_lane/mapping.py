@@ -14,6 +14,7 @@ from bench.lambda_lane.functions import Done, Throttled
 from bench.lambda_lane.limits import LaneLimits
 from bench.lambda_lane.pool import Pool
 from bench.lambda_lane.queue import Message, Queue
+from bench.lambda_lane.trouble import Trouble
 
 LOOK_EVERY_S = 0.1
 POLL_S = 1.0  # SQS knows 20; a shorter one lets those who are too many go sooner
@@ -24,10 +25,13 @@ BACK_OFF_S, LONGEST_BACK_OFF_S = 0.1, 5.0
 class EventSourceMapping:
     """Reads a queue for a function, on threads of its own. ``with`` it."""
 
-    def __init__(self, queue: Queue, pool: Pool, limits: LaneLimits) -> None:
+    def __init__(
+        self, queue: Queue, pool: Pool, limits: LaneLimits, trouble: Trouble | None = None
+    ) -> None:
         self._queue = queue
         self._pool = pool
         self._limits = limits
+        self._trouble = trouble or Trouble()
         self._least = min(limits.pollers_at_first, limits.infer_max_concurrency)
         self._allowed = float(self._least)
         self._lock = threading.Lock()
@@ -46,10 +50,11 @@ class EventSourceMapping:
     def _scale(self) -> None:
         looked_s = time.monotonic()
         while True:
-            for _ in range(int(self._allowed) - self._pollers):
-                with self._lock:
-                    self._pollers += 1
-                threading.Thread(target=self._poll, daemon=True).start()
+            try:
+                for _ in range(int(self._allowed) - self._pollers):
+                    self._start_poller()
+            except Exception as error:  # no more threads, for one; perhaps the next time
+                self._trouble.take("event source mapping", error)
             if self._closed.wait(LOOK_EVERY_S):
                 return
             now_s = time.monotonic()
@@ -61,23 +66,40 @@ class EventSourceMapping:
                 most = self._limits.infer_max_concurrency
                 self._allowed = min(most, self._allowed + more)
 
+    def _start_poller(self) -> None:
+        with self._lock:
+            self._pollers += 1
+        try:
+            threading.Thread(target=self._poll, daemon=True).start()
+        except BaseException:
+            with self._lock:
+                self._pollers -= 1
+            raise
+
     def _poll(self) -> None:
-        limits = self._limits
         while not self._closed.is_set():
             with self._lock:
                 if self._pollers > max(self._least, int(self._allowed)):
                     self._pollers -= 1
                     return
-            batch = self._queue.receive(limits.batch_size, POLL_S, limits.batch_window_s)
-            if not batch:
-                continue
-            with self._lock:
-                self._busy += 1
             try:
-                self._deliver(batch)
-            finally:
-                with self._lock:
-                    self._busy -= 1
+                self._poll_once()
+            except Exception as error:  # this poller's place is of use; the batch comes again
+                self._trouble.take("event source mapping", error)
+                self._closed.wait(BACK_OFF_S)
+
+    def _poll_once(self) -> None:
+        limits = self._limits
+        batch = self._queue.receive(limits.batch_size, POLL_S, limits.batch_window_s)
+        if not batch:
+            return
+        with self._lock:
+            self._busy += 1
+        try:
+            self._deliver(batch)
+        finally:
+            with self._lock:
+                self._busy -= 1
 
     def _deliver(self, batch: list[Message]) -> None:
         """Give a batch to the function, and delete what it says is done.

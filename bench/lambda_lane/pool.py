@@ -16,6 +16,7 @@ import psutil
 from bench.lambda_environment import INIT_LIMIT_S, LambdaEnvironment, LambdaError, LambdaTimeout
 from bench.lambda_lane.functions import Done, Function, NotInTime, ScalingRate, Throttled
 from bench.lambda_lane.invocations import Invocation, Ledger, billed_ms
+from bench.lambda_lane.trouble import Trouble
 
 BYTES_PER_MB = 1e6
 CLOSE_WITHIN_S = 30.0
@@ -54,6 +55,7 @@ class Pool:
         *,
         keep_alive_s: float,
         scaling: ScalingRate,
+        trouble: Trouble | None = None,
     ) -> None:
         self.function = function
         self._env = env
@@ -61,13 +63,14 @@ class Pool:
         self.ledger = ledger
         self._keep_alive_s = keep_alive_s
         self._scaling = scaling
+        self._trouble = trouble or Trouble()
         self._lock = threading.Lock()  # held for as long as it takes to look, never for a start
         self._idle: list[_Place] = []  # who worked last is last
         self._live: set[_Place] = set()  # idle, starting and working ones
         self._numbers = count(1)
         self._generation = 0
         self._closed = False
-        self._starting = 0
+        self._starting: set[LambdaEnvironment] = set()
         self._started_all = threading.Condition(self._lock)
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -126,14 +129,16 @@ class Pool:
         self._end(lambda place: True)
 
     def close(self) -> None:
-        """End all of them, at once; those that are starting, when they have started."""
+        """End all of them, at once, those that are starting as well."""
         with self._lock:
             self._closed = True
+            for environment in self._starting:
+                environment.give_up()
             self._started_all.wait_for(lambda: not self._starting, CLOSE_WITHIN_S)
             places = list(self._live)
             self._live.clear()
             self._idle.clear()
-        _end_all(places)
+        self._end_all(places)
 
     def _take(self) -> _Place:
         dead = []
@@ -157,11 +162,12 @@ class Pool:
                 return place
         finally:
             if dead:
-                threading.Thread(target=_end_all, args=[dead], daemon=True).start()
+                threading.Thread(target=self._end_all, args=[dead], daemon=True).start()
 
     def _run(self, place: _Place, event: Any, records: int, asked_s: float) -> Done:
         cold, init_ms, duration_ms = place.environment is None, 0.0, 0.0
         began_s = time.perf_counter()
+        done = Done("died")
         try:
             environment = place.environment or self._started(place)
             if cold:
@@ -170,14 +176,18 @@ class Pool:
             answer = environment.invoke(event, self.function.timeout_s)
             done = Done("error" if answer.error else "ok", answer.payload)
             duration_ms = answer.duration_ms
-        except (LambdaError, OSError, ValueError) as error:  # no process, or an answer of no JSON
+        except Exception as error:
+            # No process, or an answer of no JSON; all else is a mistake of the lane's own.
+            if not isinstance(error, LambdaError | OSError | ValueError):
+                self._trouble.take(f"invocation of {self.function.name}", error)
             done = Done("timeout" if isinstance(error, LambdaTimeout) else "died", str(error))
             took_ms = (time.perf_counter() - began_s) * 1000
             if cold and not init_ms:
                 init_ms = took_ms
             else:
                 duration_ms = took_ms
-        self._give_back(place, usable=done.outcome in ("ok", "error"))
+        finally:  # an interrupt as well: its place is given back
+            self._give_back(place, usable=done.outcome in ("ok", "error"))
         if not self._closed:
             self.ledger.add(
                 Invocation(
@@ -221,15 +231,26 @@ class Pool:
         with self._lock:
             if self._closed:
                 raise LambdaError("the lane is closed")
-            self._starting += 1
+            self._starting.add(environment)
         try:
             environment.__enter__()
-            place.environment = environment
-        finally:
-            with self._lock:
-                self._starting -= 1
-                self._started_all.notify_all()
+        except BaseException:
+            self._start_is_over(environment)
+            raise
+        with self._lock:
+            if kept := place in self._live:
+                place.environment = environment
+        if not kept:  # the pool was closed, and nobody waits for it
+            environment.__exit__()
+        self._start_is_over(environment)
+        if not kept:
+            raise LambdaError("the lane is closed")
         return environment
+
+    def _start_is_over(self, environment: LambdaEnvironment) -> None:
+        with self._lock:
+            self._starting.discard(environment)
+            self._started_all.notify_all()
 
     def _give_back(self, place: _Place, *, usable: bool) -> None:
         place.idle_since_s = time.monotonic()
@@ -240,19 +261,25 @@ class Pool:
                 self._idle.append(place)
                 return
             self._live.discard(place)
-        threading.Thread(target=place.end, daemon=True).start()  # nobody waits for its end
+        # Nobody waits for its end.
+        threading.Thread(target=self._end_all, args=[[place]], daemon=True).start()
 
     def _end(self, wanted: Callable[[_Place], bool]) -> None:
         with self._lock:
             ending = [place for place in self._idle if wanted(place)]
             self._idle = [place for place in self._idle if place not in ending]
             self._live.difference_update(ending)
-        _end_all(ending)
+        self._end_all(ending)
 
+    def _end_all(self, places: list[_Place]) -> None:
+        threads = [threading.Thread(target=self._end_one, args=[place]) for place in places]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
 
-def _end_all(places: list[_Place]) -> None:
-    threads = [threading.Thread(target=place.end) for place in places]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    def _end_one(self, place: _Place) -> None:
+        try:
+            place.end()
+        except Exception as error:
+            self._trouble.take(f"end of {place.id}", error)

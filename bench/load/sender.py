@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 from uuid import UUID
 
 import aiohttp
@@ -26,6 +27,9 @@ from bench.load.target import Target
 # https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 AGAIN = (429, 502, 503, 504)
 BACK_OFF_S, BACK_OFF_MOST_S = 0.1, 2.0
+# A Retry-After is waited for, up to so long, and by chance up to so much of it longer: else all
+# who were told the same come back at once.
+RETRY_AFTER_MOST_S, RETRY_AFTER_SPREAD = 30.0, 0.2
 BOUNDARY = "skylane-bench-7f3a9c"
 LEAD_S = 0.2  # from the beginning to the first request: everything is ready by then
 LOOK_EVERY_S = 0.01  # how often the loop's own delay is measured
@@ -131,8 +135,7 @@ async def _post(due: Due, session: aiohttp.ClientSession, run: _Run) -> None:
         status, text, wait_s = await _attempt(path, body, media_type, session, run.target)
         if attempt == run.retries or not (status is None or status in AGAIN):
             break
-        bound_s = min(BACK_OFF_MOST_S, BACK_OFF_S * 2**attempt)
-        await asyncio.sleep(wait_s or random.uniform(0, bound_s))
+        await asyncio.sleep(_pause_s(attempt, wait_s))
     answered_s = clock() - run.began_s
     code, refused = (
         (text.decode(), frozenset[int]()) if status is None else _understood(status, text)
@@ -149,9 +152,17 @@ async def _attempt(
     try:
         async with session.post(url, data=body, headers=headers) as answer:
             after = answer.headers.get("Retry-After", "")
-            return answer.status, await answer.read(), float(after) if after.isdigit() else 0.0
+            return answer.status, await answer.read(), float(after) if after.isdecimal() else 0.0
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         return None, type(error).__name__.encode(), 0.0
+
+
+def _pause_s(attempt: int, retry_after_s: float) -> float:
+    """Return how long to wait before the next attempt."""
+    if retry_after_s:
+        told_s = min(RETRY_AFTER_MOST_S, retry_after_s)
+        return random.uniform(told_s, told_s * (1 + RETRY_AFTER_SPREAD))
+    return random.uniform(0, min(BACK_OFF_MOST_S, BACK_OFF_S * 2**attempt))
 
 
 def _request(due: Due, wait_s: float) -> tuple[str, bytes, str]:
@@ -177,12 +188,15 @@ def _understood(status: int, text: bytes) -> tuple[str, frozenset[int]]:
     try:
         answer = json.loads(text)
     except ValueError:
-        return ("" if status < 300 else f"http_{status}"), frozenset()
+        answer = None
+    told: dict[str, Any] = answer if isinstance(answer, dict) else {}  # a gateway's may be any JSON
     if status >= 300:
-        return str(answer.get("code", f"http_{status}")), frozenset()
-    results = answer.get("results", [])
+        return str(told.get("code", f"http_{status}")), frozenset()
+    results = told.get("results")
     return "", frozenset(
-        number for number, one in enumerate(results) if one.get("status") == "rejected"
+        number
+        for number, one in enumerate(results if isinstance(results, list) else [])
+        if isinstance(one, dict) and one.get("status") == "rejected"
     )
 
 

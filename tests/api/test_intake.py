@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from api import create_app
 from api.waiting import wanted_wait
 from settings import Settings
 from store.errors import StoreError
+from store.notifications import Waiter
 
 
 @pytest.fixture
@@ -39,6 +42,55 @@ def test_images_without_rows_are_taken_back(
     assert stored == []
     again = client.post("/upload_batch?wait=0", data={"files": [tiles[0].open("rb")]})
     assert again.status_code == 202
+
+
+def test_who_waits_is_told_at_once_that_the_commit_failed(
+    app: Any, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreError("database: away")
+
+    monkeypatch.setattr(app.extensions["skylane"].predictions, "insert", away)
+    began_s = time.monotonic()
+    answer = app.test_client().post("/upload?wait=30", data=tile, content_type="image/jpeg")
+    assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
+    assert time.monotonic() - began_s < 10
+
+
+def test_a_commit_that_outlasts_the_wait_is_waited_for(
+    app: Any, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictions = app.extensions["skylane"].predictions
+    insert, waited = predictions.insert, threading.Event()
+    wait = Waiter.wait
+
+    def late(rows: Any) -> Any:
+        assert waited.wait(20)
+        return insert(rows)
+
+    def over(waiter: Waiter, timeout_s: float) -> Any:
+        found = wait(waiter, timeout_s)
+        waited.set()
+        return found
+
+    monkeypatch.setattr(predictions, "insert", late)
+    monkeypatch.setattr(Waiter, "wait", over)
+    client = app.test_client()
+    answer = client.post("/upload?wait=0.2", data=tile, content_type="image/jpeg")
+    assert (answer.status_code, answer.json["status"]) == (202, "pending")
+    assert client.get(f"/results/{answer.json['request_id']}").json["status"] == "pending"
+
+
+def test_who_waits_for_a_commit_that_failed_too_late_is_told_all_the_same(
+    app: Any, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> None:
+        time.sleep(0.5)
+        raise StoreError("database: away")
+
+    monkeypatch.setattr(app.extensions["skylane"].predictions, "insert", away)
+    answer = app.test_client().post("/upload?wait=0.1", data=tile, content_type="image/jpeg")
+    assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
 
 
 @pytest.mark.parametrize(("lane", "waits_s"), [("on-prem", 45), ("serverless", 20)])

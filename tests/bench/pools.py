@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.lambda_lane.functions import Function, ScalingRate
 from bench.lambda_lane.invocations import Ledger
 from bench.lambda_lane.pool import Pool
+from bench.lambda_lane.trouble import Trouble
 
 LIMIT_S = 40.0
 
@@ -31,11 +32,20 @@ def pool_of(
     keep_alive_s: float = 60,
     env: Mapping[str, str] | None = None,
     scaling: ScalingRate | None = None,
+    trouble: Trouble | None = None,
 ) -> Iterator[Pool]:
     """Give the environments of a function `infer`, of which there are none at first."""
     function = Function("infer", "tests.bench.handlers.handler", 1769, timeout_s, concurrency)
     scaling = scaling or ScalingRate(1000, 10)
-    pool = Pool(function, env or {}, folder, Ledger(), keep_alive_s=keep_alive_s, scaling=scaling)
+    pool = Pool(
+        function,
+        env or {},
+        folder,
+        Ledger(),
+        keep_alive_s=keep_alive_s,
+        scaling=scaling,
+        trouble=trouble,
+    )
     try:
         yield pool
     finally:

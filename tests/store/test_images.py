@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -111,6 +112,27 @@ def test_of_many_all_are_stored_or_none(
     with pytest.raises(ImageStoreError, match="full"):
         images.put_many([(f"all or none/{n}", tile, "image/jpeg") for n in range(20)])
     assert len(stored) > 0
+    assert [type(one) for one in images.get_many(stored)] == [ImageNotFound] * len(stored)
+
+
+def test_two_that_fail_at_once_take_back_what_all_put(
+    images: ImageStore, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, stored = images.put, []
+    both = threading.Barrier(2, timeout=20)  # in shares of two threads, in either store
+
+    def failing(key: str, data: bytes, content_type: str) -> Reference:
+        number = int(key.rpartition("/")[2])
+        if number in (3, 12):
+            both.wait()
+            raise ImageStoreError(f"image store: no {number}")
+        stored.append(put(key, data, content_type))
+        return stored[-1]
+
+    monkeypatch.setattr(images, "put", failing)
+    with pytest.raises(ImageStoreError, match=r"no (3|12)$"):
+        images.put_many([(f"two at once/{n}", tile, "image/jpeg") for n in range(20)])
+    assert len(stored) >= 20 - 2 - 2  # all but what came after them in their shares
     assert [type(one) for one in images.get_many(stored)] == [ImageNotFound] * len(stored)
 
 

@@ -42,30 +42,42 @@ class Liar:
             return jsonify(code="broken"), 500
         if what == "refused":
             return jsonify(code="too_busy"), 429
+        if what.startswith("later "):  # and when
+            answer = jsonify(code="too_busy")
+            answer.headers["Retry-After"] = what.removeprefix("later ")
+            return answer, 429
+        if what.startswith("says "):  # JSON, but no object
+            return Response(what.removeprefix("says "), mimetype="application/json"), 502
         if what == "hang":
             time.sleep(3)
+        if what.startswith("accepts "):  # and says something else of it
+            text = what.removeprefix("accepts ")
+            self._rows[one] = _row(one, "done")
+            return Response(text, mimetype="application/json"), 202
         if what != "lost":
-            self._rows[one] = {
-                "request_id": one,
-                "status": {"failed": "failed", "unfinished": "running"}.get(what, "done"),
-                "lane": "on-prem",
-                "predicted_label": "River" if what == "wrong" else "Forest",
-                "confidence": 0.2 if what == "another" else 0.9,
-                "error": {"code": "truncated_image"} if what == "failed" else None,
-                "accepted_at": datetime.now(UTC).isoformat(),
-                "latency_ms": None if what == "unfinished" else 5.0,
-                **dict.fromkeys(
-                    ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms"), 1.0
-                ),
-                "batch_size": 1,
-                "cold_start": False,
-                "worker": "w",
-            }
+            self._rows[one] = _row(one, what)
         return jsonify(status="pending"), 202
 
     def _results(self) -> Response:
         ids = request.args.getlist("request_id")
         return jsonify(results=[self._rows[one] for one in ids if one in self._rows])
+
+
+def _row(one: str, what: str) -> dict[str, Any]:
+    return {
+        "request_id": one,
+        "status": {"failed": "failed", "unfinished": "running"}.get(what, "done"),
+        "lane": "on-prem",
+        "predicted_label": "River" if what == "wrong" else "Forest",
+        "confidence": 0.2 if what == "another" else 0.9,
+        "error": {"code": "truncated_image"} if what == "failed" else None,
+        "accepted_at": datetime.now(UTC).isoformat(),
+        "latency_ms": None if what == "unfinished" else 5.0,
+        **dict.fromkeys(("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms"), 1.0),
+        "batch_size": 1,
+        "cold_start": False,
+        "worker": "w",
+    }
 
 
 @contextmanager

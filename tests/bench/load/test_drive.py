@@ -78,6 +78,31 @@ def test_what_is_throttled_is_sent_again_if_the_scenario_says_so() -> None:
     assert all(one.answered_s > one.sent_s for one in outcomes)
 
 
+def test_json_that_is_no_object_is_an_answer_like_any_other() -> None:
+    says = ['says "Bad gateway"', "says []", "says 7", "says null"]
+    accepts = ['accepts "fine"', "accepts []", 'accepts {"results": "many"}']
+    accepts += ['accepts {"results": ["one", null, {"status": "pending"}]}']
+    with lying(Liar(says + accepts)) as url:
+        run, outcomes = drive(scenario(), Target(url))
+    assert [one.what for one in outcomes[:9]] == ["refused"] * 4 + ["done"] * 5
+    assert run.codes == {"http_502": 4}
+
+
+def test_a_gateway_that_names_a_time_is_asked_again_then_but_not_after_ages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bench.load.sender.RETRY_AFTER_MOST_S", 1.5)
+    with lying(Liar(["later 1"] * 5 + ["later 86400"] * 5)) as url:
+        run, outcomes = drive(scenario(retries=1, timeout_s=30), Target(url))
+    assert run.outcomes["done"] == 20
+    assert [one.attempts for one in outcomes] == [2] * 10 + [1] * 10
+    waited_s = [one.answered_s - one.sent_s for one in outcomes]
+    assert all(1.0 <= one < 1.2 + 0.5 for one in waited_s[:5])
+    assert all(1.5 <= one < 1.8 + 0.5 for one in waited_s[5:10])
+    spread_s = [one % 0.5 for one in waited_s[:10]]
+    assert max(spread_s) - min(spread_s) > 0.02
+
+
 def test_a_run_is_kept_of_a_service_that_broke_under_it() -> None:
     with lying(Liar(["done"] * 5 + ["broken"])) as url:
         run, _ = drive(scenario(), Target(url))
