@@ -170,6 +170,9 @@ def test_an_api_that_goes_down_and_comes_back_costs_time_and_nothing_else(
     settings = {"SKYLANE_STALE_AFTER_S": "3", "SKYLANE_SWEEP_EVERY_S": "0.5"}
     with Stack(tmp_path / "home", **settings) as stack:
         page = open_page(url=stack.url)
+        page.get_by_role("link", name="Results", exact=True).click()  # its code is there by now
+        expect(page.get_by_text("No results yet")).to_be_visible()
+        page.get_by_role("link", name="Classify").click()
         expect(page.get_by_text("up to 10.5 MB each")).to_be_visible()
         if while_away == "in flight":
             send(page, renamed)  # the API ends in the midst of it, wherever that is
