@@ -2,7 +2,7 @@
 
     python -m bench.screenshots --out docs/images
 
-Run ui/build before. Compare shows the report in --report, which python -m bench.report makes.
+Run ui/build before. Compare shows the report in --report, which skylane bench report makes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> None:
     """Make the pictures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
-    parser.add_argument("--report", type=Path, help="of python -m bench.report")
+    parser.add_argument("--report", type=Path, help="of skylane bench report")
     parser.add_argument("--work-s", type=float, default=WORK_S)
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,7 @@ OLD = {
     "format": "skylane-report/1",
     "made_at": "2026-01-01T00:00:00Z",
     "machine": "a machine made up for a test",
-    "commands": ["python -m bench.report"],
+    "commands": ["skylane bench report results"],
     "verdict": "It depends on the load.",
     "load": [load("on-prem", 10, 20.0), load("on-prem", 100, None), load("serverless", 10, 90.0)],
     "bursts": [
@@ -173,7 +173,7 @@ def test_each_section_of_the_report_is_drawn(page: Page) -> None:
     )
     expect(even).to_be_visible()
     expect(page.get_by_text("It depends on the load.")).to_be_visible()
-    expect(page.get_by_text("python -m bench.report")).to_be_visible()
+    expect(page.get_by_text("skylane bench report results")).to_be_visible()
 
 
 def test_the_verdict_comes_first_and_then_the_table(page: Page) -> None:
@@ -278,4 +278,4 @@ def test_without_a_report_it_says_how_to_make_one(open_page: Opener, stack: Stac
     assert not Path(stack.home / "report.json").exists()
     page = open_page("compare")
     expect(page.get_by_text("Nothing has been compared here yet")).to_be_visible()
-    expect(page.get_by_text("python -m bench.report")).to_be_visible()
+    expect(page.get_by_text("skylane bench report results")).to_be_visible()
