@@ -115,7 +115,7 @@ def report(
 @click.option("--seed", type=int, help="Of when and what is sent. Default: the scenario's.")
 @click.option(
     "--out",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=NEW_FOLDER,
     default=RESULTS,
     show_default=True,
     help="A folder; each run makes one of its own in it.",

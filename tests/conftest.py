@@ -23,18 +23,6 @@ from tests.stack import Stack
 TILES = Path(__file__).parent / "data" / "eurosat"
 
 
-# Folders whose tests share a build, or a stack that is slow to start.
-TOGETHER = ("infra", "ui")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have files, and those folders, each run in one of ./test's two processes."""
-    for item in items:
-        folder, *_ = item.path.relative_to(Path(__file__).parent).parts
-        group = folder if folder in TOGETHER else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def tiles() -> list[Path]:
     """Return 50 real tiles, five of each class, from the test split."""

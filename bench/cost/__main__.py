@@ -73,9 +73,20 @@ def assumptions(settings: list[str]) -> Assumptions:
             raise ValueError(f"no assumption {name!r}; there are {', '.join(known)}")
         values[name] = value
     try:
-        return TypeAdapter(Assumptions).validate_python(values)
+        assumed = TypeAdapter(Assumptions).validate_python(values)
     except ValidationError as error:
-        raise ValueError(str(error)) from error
+        wrong = error.errors()[0]
+        raise ValueError(f"{wrong['loc'][0]}={wrong['input']}: {wrong['msg']}") from error
+    for name in values:
+        value = getattr(assumed, name)
+        if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name}={value}: 0 or more is wanted")
+    for name in ("target_utilisation", "poll_s", "http_unit_bytes", "hosts_min"):
+        if not getattr(assumed, name):
+            raise ValueError(f"{name}=0: more than 0 is wanted")
+    if assumed.target_utilisation > 1:
+        raise ValueError(f"target_utilisation={assumed.target_utilisation}: 1 is all of a host")
+    return assumed
 
 
 def reckoned(

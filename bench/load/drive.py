@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import psycopg2
@@ -17,7 +17,7 @@ from bench.load import summary
 from bench.load.clock import Clocks
 from bench.load.images import Image, images_of
 from bench.load.outcomes import Known, Outcome, alone, drained, judged
-from bench.load.rows import STAGES
+from bench.load.rows import STAGES, rows_of
 from bench.load.run import FORMAT, Latency, Run
 from bench.load.scenario import Scenario
 from bench.load.sender import Due, Own, send
@@ -52,6 +52,7 @@ def drive(
         raise ValueError(f"{scenario.name} has no request in {scenario.duration_s:g} s")
     images = images_of(scenario.images, rng)
     due = _due(times_s, images, scenario)
+    rows_of(target, [uuid4()])  # or know now that nothing could be verified
     here = summary.machine()
     began_at = datetime.now(UTC)
     sent, own, began_s = send(

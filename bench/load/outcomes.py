@@ -95,6 +95,7 @@ def drained(
     accepted = [one for request in sent if request.accepted for one in request.due.ids]
     others = [one for request in sent if not request.accepted for one in request.due.ids]
     found: dict[UUID, Row] = {}
+    away: type[Exception] | None = None
     deadline_s = time.monotonic() + drain_s
     while waiting := [one for one in accepted if one not in found or not found[one].finished]:
         if time.monotonic() > deadline_s:
@@ -102,7 +103,11 @@ def drained(
         try:
             found |= rows_of(target, waiting[:ASK_ABOUT])  # work is done in order, nearly
         except (requests.RequestException, psycopg2.Error) as error:  # it may come back
-            log.warning("rows cannot be read: %s", error)
+            if type(error) is not away:  # once, and without a hundred ids in it
+                log.warning(
+                    "rows cannot be read, and are asked for again: %s", type(error).__name__
+                )
+            away = type(error)
         time.sleep(every_s)
     # What was not accepted may have a row all the same, for which nobody waited.
     return found | rows_of(target, [*waiting, *others])

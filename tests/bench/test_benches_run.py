@@ -1,7 +1,7 @@
 """Every benchmark runs to its end and writes its figures: as small as it can be, so that none rots.
 
-Those tested elsewhere are not here: load, comparison and report (test_comparison.py), containers
-(`python -m bench.containers` needs Docker).
+Those tested elsewhere are not here: load, comparison and report (test_comparison.py), the page
+(test_page.py), containers (`python -m bench.containers` needs Docker).
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from bench.browser import chromium
 from bench.lane_starts import read_batches, read_starts
 from settings import ROOT
 
@@ -84,16 +83,6 @@ def test_lane_starts(tmp_path: Path) -> None:
 def test_stats() -> None:
     lines = run("stats", "--rows=1000").splitlines()
     assert len([line for line in lines if "1,000 rows" in line and "p99" in line]) == 10
-
-
-def test_page() -> None:
-    try:
-        chromium()
-    except LookupError as error:
-        pytest.skip(str(error))
-    found = json.loads(run("page", "--loads=1", "--rows=100"))
-    assert found["first_load"]["interactive_ms"]["worst"] > 0
-    assert found["scrolling"]
 
 
 def test_training() -> None:
