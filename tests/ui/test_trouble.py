@@ -172,7 +172,7 @@ def test_an_api_that_goes_down_and_comes_back_costs_time_and_nothing_else(
         page = open_page(url=stack.url)
         page.get_by_role("link", name="Results", exact=True).click()  # its code is there by now
         expect(page.get_by_text("No results yet")).to_be_visible()
-        page.get_by_role("link", name="Classify").click()
+        page.get_by_role("link", name="Classify", exact=True).click()
         expect(page.get_by_text("up to 10.5 MB each")).to_be_visible()
         if while_away == "in flight":
             send(page, renamed)  # the API ends in the midst of it, wherever that is
@@ -182,7 +182,7 @@ def test_an_api_that_goes_down_and_comes_back_costs_time_and_nothing_else(
         expect(page.get_by_text("The API does not answer", exact=True)).to_be_visible(
             timeout=30_000
         )
-        page.get_by_role("link", name="Classify").click()
+        page.get_by_role("link", name="Classify", exact=True).click()
         if while_away == "to send":
             send(page, renamed)
             expect(page.get_by_test_id("overview")).to_contain_text("50 to send")
