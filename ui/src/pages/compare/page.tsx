@@ -30,7 +30,8 @@ export default function ComparePage() {
           The bench measures both lanes and leaves a report that is shown here. From the
           project&apos;s folder, once ./test has made its environment:
           <pre className="mt-3 overflow-x-auto rounded-md bg-muted p-3 text-left text-foreground">
-            .venv-test/bin/python -m bench.report
+            {`.venv-test/bin/skylane bench compare --out results
+.venv-test/bin/skylane bench report results`}
           </pre>
         </Empty>
       </Card>
