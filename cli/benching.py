@@ -81,12 +81,13 @@ def report(
     """Write the report of a comparison in FOLDER: HTML, PNGs, and JSON for the page's Compare."""
     import shutil
 
-    from bench.cost.__main__ import assumptions
+    from bench.cost.assumptions import assumptions
     from bench.cost.pricing import PriceError
     from bench.load.files import NoRun
     from bench.report.page import QUICK, Effort, write_report
 
     out = out or folder / "report"
+    click.echo("Reckoning, simulating and drawing: a minute or two.", err=True)
     try:
         effort = QUICK if quick else Effort()
         made = write_report(folder, out, assumptions(list(settings)), effort)

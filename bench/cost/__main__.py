@@ -14,25 +14,17 @@ import json
 import math
 import sys
 from collections import defaultdict
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from pydantic import TypeAdapter, ValidationError
-
-from bench.cost.assumptions import Assumptions
-from bench.cost.bill import (
-    ON_PREM,
-    SERVERLESS,
-    Bill,
-    on_prem_bill,
-    serverless_bill,
-)
-from bench.cost.break_even import LIMIT_PER_S, BreakEven, cost_interval, crossings
-from bench.cost.measured import BadMeasurement, Measured, read_measured
-from bench.cost.months import Prices, all_prices
+from bench.cost.assumptions import Assumptions, assumptions
+from bench.cost.bill import ON_PREM, SERVERLESS, Bill
+from bench.cost.break_even import LIMIT_PER_S, BreakEven
+from bench.cost.measured import BadMeasurement, read_measured
+from bench.cost.months import all_prices
 from bench.cost.pricing import PriceError
+from bench.cost.reckoning import Reckoned, reckon
 from bench.intervals import RESAMPLES, Interval
 
 LOADS_PER_S = (0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -51,7 +43,7 @@ def main() -> None:
     try:
         measured = read_measured(chosen.measured)
         assumed = assumptions(chosen.settings)
-        figures = reckoned(measured, assumed, all_prices(), chosen.loads, chosen.resamples)
+        figures = reckon(measured, assumed, all_prices(), chosen.loads, chosen.resamples)
     except (BadMeasurement, PriceError, ValueError) as error:
         sys.exit(str(error))
     print("\n".join(shown(figures, assumed)))
@@ -59,64 +51,13 @@ def main() -> None:
         chosen.json.write_text(json.dumps(_plain(figures, assumed), indent=2) + "\n")
 
 
-def assumptions(settings: list[str]) -> Assumptions:
-    """Return the assumptions with ``NAME=VALUE`` of each setting in place of the default.
-
-    Raises:
-        ValueError: there is no such assumption, or the value does not fit it.
-    """
-    known = [one.name for one in fields(Assumptions)]
-    values: dict[str, Any] = {}
-    for setting in settings:
-        name, _, value = setting.partition("=")
-        if name not in known:
-            raise ValueError(f"no assumption {name!r}; there are {', '.join(known)}")
-        values[name] = value
-    try:
-        assumed = TypeAdapter(Assumptions).validate_python(values)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        raise ValueError(f"{wrong['loc'][0]}={wrong['input']}: {wrong['msg']}") from error
-    for name in values:
-        value = getattr(assumed, name)
-        if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
-            raise ValueError(f"{name}={value}: 0 or more is wanted")
-    for name in ("target_utilisation", "poll_s", "http_unit_bytes", "hosts_min"):
-        if not getattr(assumed, name):
-            raise ValueError(f"{name}=0: more than 0 is wanted")
-    if assumed.target_utilisation > 1:
-        raise ValueError(f"target_utilisation={assumed.target_utilisation}: 1 is all of a host")
-    return assumed
-
-
-def reckoned(
-    measured: Measured,
-    assumed: Assumptions,
-    prices: Prices,
-    loads_per_s: list[float],
-    resamples: int,
-) -> dict[str, Any]:
-    """Return the bills, their intervals, and the break-even."""
-    rng = np.random.default_rng(1)
-    costs = [
-        (bill, cost_interval(bill.lane, load, measured, assumed, prices, rng, resamples))
-        for load in loads_per_s
-        for bill in (
-            serverless_bill(load, measured, assumed, prices),
-            on_prem_bill(load, measured, assumed, prices),
-        )
-    ]
-    even = crossings(measured, assumed, prices, rng, resamples)
-    return {"measured_on": measured.machine, "costs": costs, "break_even": even}
-
-
-def shown(figures: dict[str, Any], assumed: Assumptions) -> list[str]:
+def shown(figures: Reckoned, assumed: Assumptions) -> list[str]:
     """Return the report's lines."""
-    costs: list[tuple[Bill, Interval]] = figures["costs"]
-    lines = [f"measured on {figures['measured_on']}", ""]
+    costs = figures.costs
+    lines = [f"measured on {figures.measured.machine}", ""]
     for lane in (SERVERLESS, ON_PREM):
         lines += _table([(bill, found) for bill, found in costs if bill.lane == lane])
-    lines.append(_even(figures["break_even"]))
+    lines.append(_even(figures.even))
     if any(not line.checked for bill, _ in costs for line in bill.lines):
         lines.append(f"{UNCHECKED.strip()}: this price is from memory; look it up")
     lines += [f"warning: {text}" for text in _warnings(costs)]
@@ -163,12 +104,12 @@ def _warnings(costs: list[tuple[Bill, Interval]]) -> list[str]:
     ]
 
 
-def _plain(figures: dict[str, Any], assumed: Assumptions) -> dict[str, Any]:
+def _plain(figures: Reckoned, assumed: Assumptions) -> dict[str, Any]:
     """Return the figures as JSON has them, where infinity is null. ``costs`` is as in a report."""
-    even: BreakEven = figures["break_even"]
+    even = figures.even
     interval = even.interval
     return {
-        "measured_on": figures["measured_on"],
+        "measured_on": figures.measured.machine,
         "costs": [
             {
                 "lane": bill.lane,
@@ -177,7 +118,7 @@ def _plain(figures: dict[str, Any], assumed: Assumptions) -> dict[str, Any]:
                 "lines": [asdict(line) for line in bill.lines],
                 "warnings": list(bill.warnings),
             }
-            for bill, found in figures["costs"]
+            for bill, found in figures.costs
         ],
         "break_even_per_s": interval
         and {name: None if math.isinf(one) else one for name, one in asdict(interval).items()},

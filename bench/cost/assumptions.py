@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 SECONDS_PER_MONTH = 730 * 3600  # AWS's month of 730 hours
 HOURS_PER_MONTH = 730
@@ -92,3 +95,33 @@ class Assumptions:
         """Yield each assumption's name, value and meaning."""
         for one in fields(self):
             yield one.name, getattr(self, one.name), one.metadata["about"]
+
+
+def assumptions(settings: list[str]) -> Assumptions:
+    """Return the assumptions with ``NAME=VALUE`` of each setting in place of the default.
+
+    Raises:
+        ValueError: there is no such assumption, or the value does not fit it.
+    """
+    known = [one.name for one in fields(Assumptions)]
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, _, value = setting.partition("=")
+        if name not in known:
+            raise ValueError(f"no assumption {name!r}; there are {', '.join(known)}")
+        values[name] = value
+    try:
+        assumed = TypeAdapter(Assumptions).validate_python(values)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise ValueError(f"{wrong['loc'][0]}={wrong['input']}: {wrong['msg']}") from error
+    for name in values:
+        value = getattr(assumed, name)
+        if isinstance(value, int | float) and not (math.isfinite(value) and value >= 0):
+            raise ValueError(f"{name}={value}: 0 or more is wanted")
+    for name in ("target_utilisation", "poll_s", "http_unit_bytes", "hosts_min"):
+        if not getattr(assumed, name):
+            raise ValueError(f"{name}=0: more than 0 is wanted")
+    if assumed.target_utilisation > 1:
+        raise ValueError(f"target_utilisation={assumed.target_utilisation}: 1 is all of a host")
+    return assumed

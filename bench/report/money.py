@@ -9,10 +9,11 @@ import numpy as np
 
 from api.report import Cost, Interval
 from bench.cost.assumptions import Assumptions
-from bench.cost.bill import Bill, on_prem_bill, serverless_bill
-from bench.cost.break_even import BreakEven, cost_interval, crossings
+from bench.cost.bill import Bill
+from bench.cost.break_even import BreakEven
 from bench.cost.measured import Measured
 from bench.cost.months import Prices, all_prices
+from bench.cost.reckoning import reckon
 from bench.intervals import RESAMPLES
 from bench.intervals import Interval as Known
 from bench.lambda_lane.limits import LaneLimits
@@ -66,17 +67,8 @@ def money(found: Found, assumed: Assumptions, resamples: int = RESAMPLES) -> Mon
     if (measured := measurements(found)) is None:
         return None
     prices = all_prices()
-    rng = np.random.default_rng(1)
-    bills = [
-        (bill, cost_interval(bill.lane, load, measured, assumed, prices, rng, resamples))
-        for load in LOADS_PER_S
-        for bill in (
-            on_prem_bill(load, measured, assumed, prices),
-            serverless_bill(load, measured, assumed, prices),
-        )
-    ]
-    even = crossings(measured, assumed, prices, rng, resamples)
-    return Money(measured, assumed, prices, bills, even)
+    reckoned = reckon(measured, assumed, prices, LOADS_PER_S, resamples)
+    return Money(measured, assumed, prices, reckoned.costs, reckoned.even)
 
 
 def measurements(found: Found) -> Measured | None:

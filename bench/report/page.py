@@ -77,7 +77,7 @@ def made(found: Found, reckoned: Money | None, effort: Effort) -> Report:
             _command(found),
             f"skylane bench report {found.folder.name}",
         ],
-        verdict=verdict.verdict(found, reckoned),
+        verdict=_caveat(found, effort) + verdict.verdict(found, reckoned),
         load=load.load_points(found),
         bursts=load.bursts(found),
         cold_starts=starts.cold_starts(found),
@@ -92,10 +92,25 @@ def made(found: Found, reckoned: Money | None, effort: Effort) -> Report:
     )
 
 
+def _was_quick(found: Found) -> bool:
+    load_s = found.plan["load_s"]
+    assert isinstance(load_s, int | float)
+    return load_s <= QUICK_PLAN.load_s
+
+
+def _caveat(found: Found, effort: Effort) -> str:
+    """Return what has to come before a verdict that nobody should rely on."""
+    if _was_quick(found):
+        return "This was a quick comparison, to see that it works: decide nothing by it. "
+    if effort == QUICK:
+        return "Little was reckoned and simulated here, to see that it works (--quick). "
+    return ""
+
+
 def _command(found: Found) -> str:
     """Return what measures the same again."""
     seed, repetitions = found.plan["seed"], found.plan["repetitions"]
-    quick = " --quick" if found.plan["load_s"] == QUICK_PLAN.load_s else ""
+    quick = " --quick" if _was_quick(found) else ""
     return (
         f"skylane bench compare{quick} --out {found.folder.name} --seed {seed}"
         f" --repetitions {repetitions}"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.cost.__main__ import assumptions
-from bench.cost.assumptions import Assumptions
+from bench.cost.assumptions import Assumptions, assumptions
 from bench.cost.measured import BadMeasurement, read_measured
 from settings import ROOT
 from tests.bench.cost.figures import MEASURED, SMALL
