@@ -16,7 +16,7 @@ export function Empty({ icon: Icon, title, children }: Props) {
     <div className="flex flex-col items-center gap-2 px-6 py-14 text-center">
       <Icon aria-hidden className="size-9 text-muted-foreground" />
       <p className="font-medium">{title}</p>
-      <div className="max-w-md text-sm text-muted-foreground">{children}</div>
+      <div className="w-full max-w-md text-sm text-muted-foreground">{children}</div>
     </div>
   );
 }
