@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli import benching, modelling, operating
+from cli import benching, keeping, modelling, operating
 from cli.environment import WrongSetting, environment
 
 # Everything heavier is imported by the command that needs it: `skylane --help` is instant.
@@ -57,8 +57,10 @@ def migrate() -> None:
     """Bring the schema of DATABASE_URL up to date."""
     from store import migrations
     from store.errors import StoreError
+    from store.keys import MalformedKey, adopt_initial
 
-    database_url = environment().database_url
+    chosen = environment()
+    database_url = chosen.database_url
     if not database_url:
         raise WrongSetting(
             "DATABASE_URL is not set. Give the database to migrate:"
@@ -66,12 +68,17 @@ def migrate() -> None:
         )
     try:
         applied = migrations.migrate(database_url)
+        adopted = adopt_initial(database_url, chosen.initial_key)
+    except MalformedKey as error:
+        raise WrongSetting(f"SKYLANE_INITIAL_KEY: {error}; `skylane init` makes one") from error
     except StoreError as error:
         raise click.ClickException(str(error).strip()) from error
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:
         click.echo("nothing to apply: the schema is up to date")
+    if adopted:
+        click.echo("stored the initial API key")
 
 
 @skylane.command()
@@ -135,6 +142,7 @@ def _address(chosen: Settings) -> str:
 
 for _command in (
     *operating.COMMANDS,
+    *keeping.COMMANDS,
     *benching.COMMANDS,
     *(modelling.train, modelling.teach, modelling.export, modelling.evaluate),
 ):
