@@ -89,6 +89,13 @@ def migrate() -> None:
     show_envvar=True,
     help="The API's address. Default: where `skylane up` has it, http://127.0.0.1:8000.",
 )
+@click.option(
+    "--api-key",
+    envvar="SKYLANE_API_KEY",
+    show_envvar=True,
+    default="",
+    help="Where the API asks for one. Better by the variable: arguments are for all to see.",
+)
 @click.option("--csv", "csv_path", metavar="FILE", help="Write all rows as CSV; - is stdout.")
 @click.option("--json", "json_path", metavar="FILE", help="Write all rows as JSON; - is stdout.")
 @click.option(
@@ -110,6 +117,7 @@ def migrate() -> None:
 def classify(
     paths: tuple[str, ...],
     url: str | None,
+    api_key: str,
     csv_path: str | None,
     json_path: str | None,
     batch_size: int,
@@ -126,6 +134,7 @@ def classify(
     return run(
         paths,
         url=url or _address(chosen),
+        api_key=api_key,
         csv_path=csv_path,
         json_path=json_path,
         batch_size=batch_size,

@@ -75,7 +75,7 @@ def test_no_cache_keeps_data_for_those_without_a_key(
 ) -> None:
     told = {"X-API-Key": Keys(database).create("camera").text}
     asked = make(access="keys")
-    for path in ("/results", "/stats", "/results.csv"):
+    for path in ("/results", "/about", "/results.csv"):
         for answer in (asked.get(path, headers=told), asked.get(path)):
             assert answer.headers["Cache-Control"] == "no-store"
     sent = asked.post("/upload?wait=0", data=tile, headers={**told, "Content-Type": "image/jpeg"})
