@@ -12,6 +12,7 @@ from typing import Any
 
 from settings import settings
 from store.errors import StoreError
+from store.keys import MalformedKey, adopt_initial
 from store.migrations import migrate
 
 log = logging.getLogger(__name__)
@@ -21,18 +22,20 @@ ANSWER_TIMEOUT_S = 10
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Apply what is missing, and tell CloudFormation, where it asks, how that went.
+    """Apply what is missing, store the first key, and tell CloudFormation, if it asks, of it.
 
     A stack that is removed leaves the schema alone: the database goes or stays as a whole.
 
     Raises:
-        StoreError: the migration failed, and no CloudFormation waits to be told.
+        StoreError, MalformedKey: that failed, and no CloudFormation waits to be told.
     """
     told: dict[str, Any] = {"Status": "SUCCESS", "Data": {"applied": ""}}
     try:
         if event.get("RequestType") != "Delete":
-            told["Data"]["applied"] = ", ".join(migrate(settings().database_url))
-    except StoreError as error:
+            database_url = settings().database_url
+            told["Data"]["applied"] = ", ".join(migrate(database_url))
+            adopt_initial(database_url, settings().initial_key)
+    except (StoreError, MalformedKey) as error:
         if "ResponseURL" not in event:
             raise
         log.exception("the migration failed")
