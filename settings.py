@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 # Looking for plug-ins of pydantic among all that is installed takes 50 ms of every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -20,6 +22,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
 MEBIBYTE = 1024 * 1024
+# In an address, and among parameters in libpq's other form.
+PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\bpassword\s*=\s*'?([^\s'&]+)")
+SHORTEST = 4  # characters of a password that is looked for in logs: less is in many words
 # A file in it that is named like a variable has its value: secrets of Docker and Kubernetes.
 SECRETS = os.environ.get("SKYLANE_SECRETS_DIR", "/run/secrets")
 
@@ -112,6 +117,16 @@ class Settings(BaseSettings):
         if self.access == "auto":
             return self.lane == "serverless" or not is_loopback(self.host)
         return self.access == "keys"
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """What no log may have in it, the longest first."""
+        found = {self.initial_key}
+        for url in (self.database_url, self.broker_url):
+            found |= {given for match in PASSWORD.finditer(url) if (given := match[1] or match[2])}
+        found |= {entry.partition(":")[2] for entry in self.flower_basic_auth.split(",")}
+        found |= {unquote(one) for one in found}
+        return tuple(sorted((one for one in found if len(one) >= SHORTEST), key=len, reverse=True))
 
     @property
     def default_wait_s(self) -> float:
