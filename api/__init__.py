@@ -31,6 +31,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         stats,
         uploads,
     )
+    from api.document import DocumentedApp
     from api.intake import Intake
     from api.services import Services, SystemLoad
     from model.artefact import labels_of, version_of
@@ -50,7 +51,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         from tasks import celery_app
 
         broker = celery_app
-    app = OpenAPI(
+    app = DocumentedApp(
         __name__,
         info=Info(
             title=about.NAME,
@@ -59,6 +60,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         ),
         validation_error_callback=errors.invalid_parameters,
     )
+    app.chosen = chosen
     app.config.update(
         MAX_CONTENT_LENGTH=chosen.max_body_bytes,
         # JSON and raw bodies count against the line above, form fields against these.

@@ -18,7 +18,10 @@ import requests
 
 from local.ports import free_ports
 from settings import ROOT, Settings
+from store.database import Database
+from store.errors import StoreError
 from store.keys import Secret
+from store.migrations import migrate
 from tests.cli.command import environment, skylane
 from tests.stack import until
 
@@ -128,9 +131,6 @@ def test_no_program_tells_a_secret_at_work_or_in_trouble(
     ],
 )
 def test_an_address_that_cannot_be_read_is_not_repeated(address: str) -> None:
-    from store.database import Database, StoreError
-    from store.migrations import migrate
-
     for attempt in (lambda: migrate(address), lambda: Database(address).query("SELECT 1")):
         with pytest.raises(StoreError) as caught:
             attempt()

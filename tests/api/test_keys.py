@@ -172,6 +172,17 @@ def test_a_database_that_is_away_makes_no_key_wrong(
     assert asked.get("/results", headers={"X-API-Key": "x"}).status_code == 401
 
 
+def test_the_document_says_that_a_key_is_needed_where_one_is(make: Callable[..., Any]) -> None:
+    told = make(access="keys").test_client().get("/openapi/openapi.json").json
+    assert told["components"]["securitySchemes"]["key"]["name"] == "X-API-Key"
+    assert told["security"] == [{"key": []}, {"bearer": []}]
+    assert {"401", "403", "429"} < set(told["paths"]["/results"]["get"]["responses"])
+    assert told["paths"]["/health"]["get"]["security"] == []
+    told = make().test_client().get("/openapi/openapi.json").json
+    assert "security" not in told
+    assert not {"401", "403", "429"} & set(told["paths"]["/results"]["get"]["responses"])
+
+
 class Counting(Keys):
     """Counts how often it is asked."""
 
