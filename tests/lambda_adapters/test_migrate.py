@@ -14,7 +14,7 @@ from lambda_adapters import migrate
 from settings import Settings
 from store.database import Database
 from store.errors import StoreError
-from store.keys import Keys, Secret
+from store.keys import Keys, NoSuchKey, Secret
 
 
 class CloudFormation(HTTPServer):
@@ -100,6 +100,24 @@ def test_a_deployment_begins_with_a_key(
     migrate.handler(event(cloudformation, "Update"), None)
     assert cloudformation.told["Status"] == "FAILED"
     assert "too-short" not in cloudformation.told["Reason"]
+
+
+def test_an_operator_makes_lists_and_revokes_keys_through_it(
+    at: Any, database_url: str, database: Database
+) -> None:
+    at(database_url)
+    made = migrate.handler({"keys": "create", "name": "camera", "scopes": ["write"]}, None)["key"]
+    found = Keys(database).find(Secret.parse(made).id)
+    assert found
+    assert found.is_of(Secret.parse(made))
+    [told] = json.loads(json.dumps(migrate.handler({"keys": "list"}, None)))["keys"]
+    assert (told["name"], told["scopes"], told["revoked_at"]) == ("camera", ["write"], None)
+    assert migrate.handler({"keys": "revoke", "name": "camera"}, None)["revoked"]["id"] == found.id
+    with pytest.raises(NoSuchKey):
+        migrate.handler({"keys": "revoke", "name": "camera"}, None)
+    for wrong in ({"keys": "create"}, {"keys": "x", "name": "a"}, {"keys": "create", "name": 1}):
+        with pytest.raises(ValueError, match=r"name|keys"):
+            migrate.handler(wrong, None)
 
 
 def test_a_stack_that_is_removed_leaves_the_rows(
