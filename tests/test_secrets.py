@@ -79,6 +79,7 @@ def test_no_program_tells_a_secret_at_work_or_in_trouble(
         "api": {
             "DATABASE_URL": there,
             "SKYLANE_API_PORT": str(port),
+            "SKYLANE_LOG_FORMAT": "json",  # which has all that a line was given
             "SKYLANE_ACCESS": "keys",
             "SKYLANE_RATE_LIMIT": "100/minute",
         },
