@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import logging.config
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +21,24 @@ PLAIN = "%(levelname)s %(message)s"  # the supervisor or the container's engine 
 STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
-class JsonFormatter(logging.Formatter):
+class PlainFormatter(logging.Formatter):
+    """A line for people. ``hidden`` are passwords: whatever tells of one, nobody reads it here."""
+
+    def __init__(self, hidden: Sequence[str] = ()) -> None:
+        super().__init__(PLAIN)
+        escaped = {json.dumps(one)[1:-1] for one in hidden}  # as they are in JSON
+        words = sorted({*hidden, *escaped}, key=len, reverse=True)
+        self._hidden = re.compile("|".join(map(re.escape, words))) if words else None
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, without its end."""
+        return self._masked(super().format(record))
+
+    def _masked(self, line: str) -> str:
+        return self._hidden.sub("…", line) if self._hidden else line
+
+
+class JsonFormatter(PlainFormatter):
     """One JSON object a line: ``time`` (RFC 3339), ``level``, ``logger``, ``message``, extras."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -33,14 +52,15 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             members["exception"] = self.formatException(record.exc_info)
-        return json.dumps(members, default=str)
+        return self._masked(json.dumps(members, default=str))
 
 
 def configuration(chosen: Settings) -> dict[str, Any]:
     """Return what ``logging.config.dictConfig`` asks for: all of it on standard error."""
-    formatter: dict[str, Any] = {"format": PLAIN}
-    if chosen.log_format == "json":
-        formatter = {"()": JsonFormatter}
+    formatter = {
+        "()": JsonFormatter if chosen.log_format == "json" else PlainFormatter,
+        "hidden": chosen.passwords,
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,

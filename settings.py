@@ -6,10 +6,13 @@ names alike (``DATABASE_URL``, ``BROKER_URL``, OpenTelemetry's) keep their usual
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 # Looking for plug-ins of pydantic among all that is installed takes 50 ms of every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -19,17 +22,28 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent
 MEBIBYTE = 1024 * 1024
+# In an address, and among parameters in libpq's other form.
+PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\bpassword\s*=\s*'?([^\s'&]+)")
+SHORTEST = 4  # characters of a password that is looked for in logs: less is in many words
+# A file in it that is named like a variable has its value: secrets of Docker and Kubernetes.
+SECRETS = os.environ.get("SKYLANE_SECRETS_DIR", "/run/secrets")
 
 
 class Settings(BaseSettings):
     """One immutable set of settings; a wrong value raises ``pydantic.ValidationError``."""
 
-    model_config = SettingsConfigDict(env_prefix="SKYLANE_", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SKYLANE_",
+        frozen=True,
+        env_ignore_empty=True,
+        secrets_dir=SECRETS if Path(SECRETS).is_dir() else None,
+        hide_input_in_errors=True,  # what is wrong may be a password
+    )
 
     # Where things are. An empty address means: start one of our own (see local/).
     home: Path = Path(".skylane")  # data of the embedded servers, images, caches
-    database_url: str = Field(default="", validation_alias="DATABASE_URL")
-    broker_url: str = Field(default="", validation_alias="BROKER_URL")
+    database_url: str = Field(default="", validation_alias="DATABASE_URL", repr=False)
+    broker_url: str = Field(default="", validation_alias="BROKER_URL", repr=False)
     # file:///folder or s3://bucket/prefix; default: home/images
     images_url: str = Field(default="", pattern=r"^(file:///.*|s3://[^/]+.*)?$")
     s3_endpoint_url: str = ""  # of an S3-compatible store; empty: AWS
@@ -42,16 +56,26 @@ class Settings(BaseSettings):
     # Who may reach it.
     host: str = "127.0.0.1"  # what the API listens on
     api_port: int = Field(default=8000, ge=1, le=65535)
-    flower_host: str = "127.0.0.1"  # Flower has no password by default: keep it local
+    flower_host: str = "127.0.0.1"
     flower_port: int = Field(default=5555, ge=1, le=65535)
+    # Whether it takes an API key to use the API, and a password to look at Flower; auto: unless
+    # they listen on loopback alone. In the cloud auto is keys.
+    access: Literal["auto", "keys", "open"] = "auto"
+    # USER:PASSWORD, several with commas. (FLOWER_BASIC_AUTH, which is Flower's own, does as well.)
+    flower_basic_auth: str = Field(default="", repr=False)
+    # A key that migrations store, so that there is one from the start: as `skylane init` makes it.
+    initial_key: str = Field(default="", repr=False)
+    # Requests by each key, or by each address where no keys are needed: 600/minute. None: no limit.
+    rate_limit: str = Field(default="", pattern=r"^([1-9]\d*/(second|minute|hour|day))?$")
 
     # What it tells of itself.
     log_format: Literal["text", "json"] = "text"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"  # requests, tasks: INFO
     # Whom OpenTelemetry's traces go to (OTLP by HTTP); nobody: none are made.
     traces_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
-    metrics_host: str = "127.0.0.1"  # where a worker's figures for Prometheus are served,
-    metrics_port: int = Field(default=0, ge=0, le=65535)  # and at which port; 0: nowhere
+    metrics_host: str = "127.0.0.1"  # where a program's figures for Prometheus are served to all,
+    # and at which port. 0: nowhere, but the API's own /metrics, for those it serves anyway.
+    metrics_port: int = Field(default=0, ge=0, le=65535)
 
     # The API.
     api_processes: int = Field(default=1, ge=1)
@@ -88,6 +112,23 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(default=2.0, gt=0)  # a worker silent for five of these is not live
 
     @property
+    def keys_required(self) -> bool:
+        """Whether the API answers only those who have a key."""
+        if self.access == "auto":
+            return self.lane == "serverless" or not is_loopback(self.host)
+        return self.access == "keys"
+
+    @property
+    def passwords(self) -> tuple[str, ...]:
+        """What no log may have in it, the longest first."""
+        found = {self.initial_key}
+        for url in (self.database_url, self.broker_url):
+            found |= {given for match in PASSWORD.finditer(url) if (given := match[1] or match[2])}
+        found |= {entry.partition(":")[2] for entry in self.flower_basic_auth.split(",")}
+        found |= {unquote(one) for one in found}
+        return tuple(sorted((one for one in found if len(one) >= SHORTEST), key=len, reverse=True))
+
+    @property
     def default_wait_s(self) -> float:
         """How long an upload waits when its caller does not say."""
         if self.upload_wait_s is None:
@@ -108,6 +149,17 @@ class Settings(BaseSettings):
     def image_store_url(self) -> str:
         """The image store's address, with the default filled in."""
         return self.images_url or (self.home.resolve() / "images").as_uri()
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine reaches what listens on ``host``.
+
+    A name but localhost is not looked up: it may come to mean something else.
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @cache

@@ -19,8 +19,11 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         cors,
         errors,
         events,
+        headers,
         health,
         images,
+        keys,
+        limits,
         page,
         presign,
         report,
@@ -28,6 +31,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         stats,
         uploads,
     )
+    from api.document import DocumentedApp
     from api.intake import Intake
     from api.services import Services, SystemLoad
     from model.artefact import labels_of, version_of
@@ -47,7 +51,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         from tasks import celery_app
 
         broker = celery_app
-    app = OpenAPI(
+    app = DocumentedApp(
         __name__,
         info=Info(
             title=about.NAME,
@@ -56,6 +60,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         ),
         validation_error_callback=errors.invalid_parameters,
     )
+    app.chosen = chosen
     app.config.update(
         MAX_CONTENT_LENGTH=chosen.max_body_bytes,
         # JSON and raw bodies count against the line above, form fields against these.
@@ -101,21 +106,18 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
             app, excluded_urls=",".join(access.QUIET)
         )
     access.register(app)
+    headers.register(app, chosen)
     if broker:  # in the cloud these figures are CloudWatch's
         from api import metrics
 
-        metrics.register(app)
+        metrics.register(app, chosen.metrics_port)
         cors.register(app, chosen.cors_origins)
         about.register(app)  # beside a page, which this lane serves itself
+    keys.register(app, chosen, database)
+    limits.register(app, chosen)
     errors.register(app)
     for part in (uploads, presign, results, events, images, stats, report, about, health):
         app.register_api(part.blueprint)
-
-    @app.after_request
-    def _headers(response):  # type: ignore[no-untyped-def]
-        # A browser must not take an image for anything but the type that we say it has.
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
 
     if broker:  # in the cloud a bucket serves it
         page.register(app, chosen.ui)

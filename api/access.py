@@ -33,6 +33,7 @@ def register(app: Flask) -> None:
                     "status": response.status_code,
                     "took_ms": took_ms,
                     "client": request.remote_addr,
+                    "key": key.name if (key := g.get("key")) else None,
                     "request_ids": g.get("request_ids", []),
                 },
             )

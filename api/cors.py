@@ -9,7 +9,7 @@ import re
 
 from flask import Flask
 
-EXPOSED = ["Location", "Retry-After", "Content-Disposition"]
+EXPOSED = ["Location", "Retry-After", "Content-Disposition", "RateLimit", "WWW-Authenticate"]
 PREFLIGHT_VALID_S = 600  # that a browser does not ask again
 
 

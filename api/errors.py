@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask, Response, json, request
@@ -21,12 +22,22 @@ RETRY_AFTER_S = 2
 class Problem(Exception):
     """A request that cannot be served: an HTTP status, a stable code, and what is wrong.
 
-    ``members`` are added to the answer, for what a program may want to know besides.
+    ``members`` are added to the answer, for what a program may want to know besides, and
+    ``headers`` to its head.
     """
 
-    def __init__(self, status: int, code: str, detail: str, **members: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail, self.members = status, code, detail, members
+        self.headers = headers or {}
 
     def as_dict(self) -> dict[str, Any]:
         """Return the members of the problem document."""
@@ -47,6 +58,7 @@ def respond(problem: Problem) -> Response:
     )
     if problem.status == 503:
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
+    response.headers.update(problem.headers)
     return response
 
 

@@ -55,11 +55,14 @@ def _database(at_hand: Services) -> str:
 
 def _broker(at_hand: Services) -> str:
     assert at_hand.queue_depth is not None
-    return f"answers; {at_hand.queue_depth()} messages wait"
+    waiting = at_hand.queue_depth()
+    return "answers" if at_hand.settings.keys_required else f"answers; {waiting} messages wait"
 
 
 def _worker(at_hand: Services) -> str:
     live = at_hand.workers.live(at_hand.settings.heartbeat_s * MISSED_HEARTBEATS)
     if not live:
         raise LookupError("no worker has been heard of lately")
+    if at_hand.settings.keys_required:  # this is answered without one, so names stay here
+        return f"{len(live)} live"
     return f"{len(live)} live: {', '.join(worker['name'] for worker in live[:5])}"

@@ -53,7 +53,8 @@ def image(path: RequestPath) -> Response | Redirect:
         data, content_type=MEDIA_TYPES[image_format] if image_format else UNKNOWN_TYPE
     )
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
-    response.headers["Content-Disposition"] = "inline"
+    # What is no image is not shown, whatever else it may be.
+    response.headers["Content-Disposition"] = "inline" if image_format else "attachment"
     response.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     response.headers["ETag"] = quote_etag(row["sha256"] or str(row["request_id"]))
     response.make_conditional(request)

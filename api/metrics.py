@@ -21,6 +21,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from api import access
+from api.errors import Problem
 from api.services import Services, services
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,18 @@ accepted = Counter("skylane_images_accepted_total", "Images on disk, with a row.
 answered, took = cache(requests.labels), cache(seconds.labels)
 
 
-def register(app: Flask) -> None:
-    """Count and time every request, and serve ``/metrics``. After ``api.access``."""
+def register(app: Flask, port: int) -> None:
+    """Count and time every request, and serve ``/metrics``. After ``api.access``.
+
+    What listens on ``port``, which is not the API's own, serves nothing else, and asks for no key.
+    """
+
+    @app.before_request
+    def _only_metrics() -> None:
+        if port and _port_of_server() == port:
+            g.on_metrics_port = True
+            if request.endpoint != "metrics":
+                raise Problem(404, "not_found", "Here are figures for Prometheus, at /metrics.")
 
     @app.after_request
     def _count(response: Response) -> Response:
@@ -71,6 +82,12 @@ def register(app: Flask) -> None:
             registry.register(own)
         registry.register(Queue(services()))
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
+def _port_of_server() -> int:
+    # Of the socket itself. Other servers and gateways put a header's word in its place.
+    connection = request.environ.get("gunicorn.socket")
+    return int(connection.getsockname()[1]) if connection else 0
 
 
 # What ``Queue`` yields; the last one always.

@@ -13,6 +13,8 @@ from flask import Flask, Response
 from flask_openapi3 import OpenAPI
 from werkzeug.routing import MapAdapter
 
+from api.headers import ALWAYS
+
 YEAR_S = 365 * 86400
 log = logging.getLogger(__name__)
 HASHED = "/assets/"  # whose names change with what is in them
@@ -20,9 +22,8 @@ POLICY = {
     # Scripts are its own only. Images and API calls may go elsewhere: to the other lane, to S3.
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob: https: http:;"
     " connect-src 'self' https: http:; style-src 'self' 'unsafe-inline'; object-src 'none';"
-    " base-uri 'self'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    " base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
+    **ALWAYS,
 }
 NOT_BUILT = """<!doctype html>
 <html lang="en">

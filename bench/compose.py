@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from local.ports import free_ports
 from settings import ROOT
 
@@ -37,6 +39,15 @@ class Project:
         self._env = folder / f"{name}.env"
         self.set()
         self._files = [part for file in ("compose.yaml", *files) for part in ("-f", file)]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What a request to the API has to carry."""
+        return {"X-API-Key": self.variables["SKYLANE_INITIAL_KEY"]}
+
+    def get(self, path: str) -> requests.Response:
+        """Ask the API for a path, with the key."""
+        return requests.get(self.url + path, headers=self.headers, timeout=30)
 
     def set(self, **variables: str) -> None:
         """Change the project's file of variables, for the next `up`."""

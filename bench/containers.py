@@ -45,14 +45,14 @@ def main() -> None:
             for _ in range(chosen.rounds):  # in turns, so that all meet the same noise
                 for workers in chosen.workers:
                     project.compose("up", "--detach", "--wait", f"--scale=worker={workers}")
-                    images_per_s(project.url, 2 * TOGETHER * workers)  # a first batch for each
-                    figures[workers].append(round(images_per_s(project.url, chosen.images), 1))
+                    images_per_s(project, 2 * TOGETHER * workers)  # a first batch for each
+                    figures[workers].append(round(images_per_s(project, chosen.images), 1))
         finally:
             project.compose("down", "--volumes", "--timeout=10")
     print(json.dumps({"cores": os.cpu_count(), "cpus": chosen.cpus, "images_per_s": figures}))
 
 
-def images_per_s(url: str, n: int) -> float:
+def images_per_s(project: Project, n: int) -> float:
     """Send ``n`` tiles and return how many were finished a second."""
     tiles = [(path.name, path.read_bytes()) for path in sorted(TILES.glob("*/*.jpg"))]
     sent = list(islice(cycle(tiles), n))
@@ -60,19 +60,24 @@ def images_per_s(url: str, n: int) -> float:
 
     def send(part: list[tuple[str, bytes]]) -> list[str]:
         files = [("files", file) for file in part]
-        answer = requests.post(f"{url}/upload_batch?wait=0", files=files, timeout=60)
+        answer = requests.post(
+            f"{project.url}/upload_batch?wait=0",
+            files=files,
+            headers=project.headers,
+            timeout=60,
+        )
         answer.raise_for_status()
         return [row["request_id"] for row in answer.json()["results"]]
 
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         wanted = {one for ids in pool.map(send, parts) for one in ids}
-    rows = finished(url, wanted)
+    rows = finished(project, wanted)
     begin = min(datetime.fromisoformat(row["accepted_at"]) for row in rows)
     end = max(datetime.fromisoformat(row["finished_at"]) for row in rows)
     return len(rows) / (end - begin).total_seconds()
 
 
-def finished(url: str, wanted: set[str]) -> list[dict[str, str]]:
+def finished(project: Project, wanted: set[str]) -> list[dict[str, str]]:
     """Return the rows with these ids once all of them are done; they are the newest."""
     deadline = time.monotonic() + GIVE_UP_S
     while True:
@@ -80,7 +85,10 @@ def finished(url: str, wanted: set[str]) -> list[dict[str, str]]:
         cursor = None
         while len(rows) < len(wanted):
             page = requests.get(
-                f"{url}/results", params={"limit": 1000, "cursor": cursor}, timeout=60
+                f"{project.url}/results",
+                params={"limit": 1000, "cursor": cursor},
+                headers=project.headers,
+                timeout=60,
             ).json()
             rows += [row for row in page["results"] if row["request_id"] in wanted]
             cursor = page["next_cursor"]

@@ -95,6 +95,7 @@ class Lane:
         self._env = {
             "DATABASE_URL": database_url,
             "SKYLANE_LANE": "serverless",
+            "SKYLANE_ACCESS": "open",
             "SKYLANE_IMAGES_URL": f"s3://{BUCKET}/images",
             "SKYLANE_S3_ENDPOINT_URL": s3_url,
             **KEYS,

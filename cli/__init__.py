@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli import benching, modelling, operating
+from cli import benching, keeping, modelling, operating
 from cli.environment import WrongSetting, environment
 
 # Everything heavier is imported by the command that needs it: `skylane --help` is instant.
@@ -57,8 +57,10 @@ def migrate() -> None:
     """Bring the schema of DATABASE_URL up to date."""
     from store import migrations
     from store.errors import StoreError
+    from store.keys import MalformedKey, adopt_initial
 
-    database_url = environment().database_url
+    chosen = environment()
+    database_url = chosen.database_url
     if not database_url:
         raise WrongSetting(
             "DATABASE_URL is not set. Give the database to migrate:"
@@ -66,12 +68,17 @@ def migrate() -> None:
         )
     try:
         applied = migrations.migrate(database_url)
+        adopted = adopt_initial(database_url, chosen.initial_key)
+    except MalformedKey as error:
+        raise WrongSetting(f"SKYLANE_INITIAL_KEY: {error}; `skylane init` makes one") from error
     except StoreError as error:
         raise click.ClickException(str(error).strip()) from error
     for name in applied:
         click.echo(f"applied {name}")
     if not applied:
         click.echo("nothing to apply: the schema is up to date")
+    if adopted:
+        click.echo("stored the initial API key")
 
 
 @skylane.command()
@@ -81,6 +88,13 @@ def migrate() -> None:
     envvar="SKYLANE_URL",
     show_envvar=True,
     help="The API's address. Default: where `skylane up` has it, http://127.0.0.1:8000.",
+)
+@click.option(
+    "--api-key",
+    envvar="SKYLANE_API_KEY",
+    show_envvar=True,
+    default="",
+    help="Where the API asks for one. Better by the variable: arguments are for all to see.",
 )
 @click.option("--csv", "csv_path", metavar="FILE", help="Write all rows as CSV; - is stdout.")
 @click.option("--json", "json_path", metavar="FILE", help="Write all rows as JSON; - is stdout.")
@@ -103,6 +117,7 @@ def migrate() -> None:
 def classify(
     paths: tuple[str, ...],
     url: str | None,
+    api_key: str,
     csv_path: str | None,
     json_path: str | None,
     batch_size: int,
@@ -119,6 +134,7 @@ def classify(
     return run(
         paths,
         url=url or _address(chosen),
+        api_key=api_key,
         csv_path=csv_path,
         json_path=json_path,
         batch_size=batch_size,
@@ -135,6 +151,7 @@ def _address(chosen: Settings) -> str:
 
 for _command in (
     *operating.COMMANDS,
+    *keeping.COMMANDS,
     *benching.COMMANDS,
     *(modelling.train, modelling.teach, modelling.export, modelling.evaluate),
 ):

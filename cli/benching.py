@@ -105,7 +105,13 @@ def report(
 @click.argument("scenario", metavar="SCENARIO", type=click.Path(path_type=Path))
 @click.option("--target", "url", metavar="URL", required=True, help="The API's address.")
 @click.option("--label", default="", help="What to call the target in reports. Default: its lane.")
-@click.option("--api-key", envvar="SKYLANE_API_KEY", show_envvar=True, default="")
+@click.option(
+    "--api-key",
+    envvar="SKYLANE_API_KEY",
+    show_envvar=True,
+    default="",
+    help="Better by the variable: arguments are for all to see.",
+)
 @click.option("--region", default="", help="Sign requests for this region of AWS (SigV4).")
 @click.option(
     "--database-url",

@@ -21,6 +21,11 @@ from cli.outputs import STDOUT, Write, csv_output, json_output
 from cli.report import Report
 
 FAILED, INTERRUPTED = 1, 130
+HINT = "Is Skylane running? Start it with ./run, or give its address with --url."
+HINTS = dict.fromkeys(
+    ("missing_key", "invalid_key", "insufficient_scope"),
+    "Give it a key that may read and write: SKYLANE_API_KEY=KEY, made by `skylane keys create`.",
+)
 PIPE_WIDTH = 200  # columns of a table that no terminal limits
 
 
@@ -28,6 +33,7 @@ def classify(
     paths: Sequence[str],
     *,
     url: str,
+    api_key: str = "",
     csv_path: str | None,
     json_path: str | None,
     batch_size: int,
@@ -58,6 +64,7 @@ def classify(
 
     client = Client(
         url,
+        api_key=api_key,
         timeout_s=timeout_s,
         max_body_bytes=max_body_bytes,
         stop=stop,
@@ -66,9 +73,7 @@ def classify(
     try:
         classes = client.classes()
     except ApiAway as error:
-        raise click.ClickException(
-            f"{error}.\nIs Skylane running? Start it with ./run, or give its address with --url."
-        ) from error
+        raise click.ClickException(f"{error}.\n{HINTS.get(error.code, HINT)}") from error
 
     report = Report()
     dispatch = Dispatch(

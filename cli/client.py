@@ -42,12 +42,15 @@ class Client:
         self,
         url: str,
         *,
+        api_key: str = "",
         timeout_s: float,
         max_body_bytes: int,
         stop: threading.Event,
         notice: Callable[[str], None],
     ) -> None:
         self._url = url.rstrip("/")
+        # The header that `requests` takes back where a redirection leads to somebody else.
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._timeout_s = timeout_s
         self._wait_s = min(WAIT_S, timeout_s)
         self._max_file_bytes = max(0, max_body_bytes - FORM_BYTES)
@@ -67,11 +70,17 @@ class Client:
             response = requests.get(
                 f"{self._url}/results",
                 params={"label": "", "limit": "1"},
+                headers=self._headers,
                 timeout=(CONNECT_S, max(ANSWER_S, self._timeout_s)),
             )
         except requests.RequestException as error:
             raise ApiAway("unreachable", f"{self._url} does not answer: {_why(error)}") from error
-        labels = _document(response).get("accepted_labels")
+        document = _document(response)
+        labels = document.get("accepted_labels")
+        if response.status_code in (401, 403) and "code" in document:
+            raise ApiAway(
+                str(document["code"]), f"{self._url} lets nobody in so: {document.get('detail')}"
+            )
         if not isinstance(labels, list):
             raise ApiAway(
                 "unexpected_answer",
@@ -102,7 +111,9 @@ class Client:
             for row in rows:
                 try:
                     response = session.get(
-                        f"{self._url}/results/{row.request_id}", timeout=(CONNECT_S, ANSWER_S)
+                        f"{self._url}/results/{row.request_id}",
+                        headers=self._headers,
+                        timeout=(CONNECT_S, ANSWER_S),
                     )
                 except requests.RequestException:
                     break
@@ -161,6 +172,7 @@ class Client:
                 response = requests.post(
                     f"{self._url}/upload_batch",
                     params={"wait": self._wait_s},
+                    headers=self._headers,
                     data=labels,
                     files=files,
                     timeout=(CONNECT_S, self._wait_s + self._timeout_s),

@@ -35,5 +35,7 @@ def environment() -> Settings:
             # Two variables are known by their own names, the others by prefix and field.
             if name in Settings.model_fields:
                 name = f"{Settings.model_config.get('env_prefix', '')}{name}".upper()
-            lines.append(f"{name}={misfit['input']!r}: {misfit['msg']}")
+            # What stands in a secret one is for nobody's screen.
+            secret = (field := Settings.model_fields.get(str(misfit["loc"][0]))) and not field.repr
+            lines.append(f"{name}={'…' if secret else repr(misfit['input'])}: {misfit['msg']}")
         raise WrongSetting("\n".join(lines)) from error

@@ -19,6 +19,7 @@ PASSWORDS = {
     "S3_ACCESS_KEY": "of the S3-compatible store (profile s3)",
     "S3_SECRET_KEY": "likewise",
 }
+INITIAL_KEY = "SKYLANE_INITIAL_KEY"
 
 
 @click.command()
@@ -31,13 +32,19 @@ PASSWORDS = {
 )
 @click.option("--stdout", is_flag=True, help="Print it instead, from a container say.")
 def init(file: Path, stdout: bool) -> None:
-    """Write random passwords for compose.yaml, which starts with no others.
+    """Write random passwords, and an API key, for compose.yaml, which starts with no others.
 
     A file that is there is left alone: its database has the passwords in it already.
     """
+    from store.keys import Secret
+
     lines = ["# Written by `skylane init`. Keep it: the volumes were made with these passwords."]
     for name, whose in PASSWORDS.items():
         lines += [f"# {whose}", f"{name}={secrets.token_urlsafe(PASSWORD_BYTES)}"]
+    lines += [
+        "# The API's first key: migrations store it, and `skylane keys revoke initial` ends it",
+        f"{INITIAL_KEY}={Secret.new().text}",
+    ]
     text = "\n".join(lines) + "\n"
     if stdout:
         click.echo(text, nl=False)
@@ -51,7 +58,7 @@ def init(file: Path, stdout: bool) -> None:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from error
     with os.fdopen(handle, "w") as opened:
         opened.write(text)
-    click.echo(f"wrote {file}: {', '.join(PASSWORDS)}")
+    click.echo(f"wrote {file}: {', '.join((*PASSWORDS, INITIAL_KEY))}")
 
 
 def _program(name: str, does: str) -> click.Command:
@@ -66,8 +73,19 @@ def _program(name: str, does: str) -> click.Command:
                 raise WrongSetting(
                     f"{variable} is not set. (`skylane up` starts servers of its own.)"
                 )
-        from local.programs import PROGRAMS
+        from local.access import check_api, check_flower
+        from local.errors import LocalError
+        from local.programs import PROGRAMS, flower_environment
         from settings import ROOT
+
+        try:
+            if name == "flower":
+                check_flower(chosen)
+                os.environ |= flower_environment(chosen)
+            if name == "api" and (warning := check_api(chosen, chosen.database_url)):
+                click.echo(warning, err=True)
+        except LocalError as error:
+            raise click.ClickException(str(error)) from error
 
         # Relative paths are the caller's, as for `skylane up`; modules are found from ROOT.
         os.environ |= {
@@ -87,6 +105,7 @@ COMMANDS = [
     _program("worker", "Classify what the queue holds, until told to stop."),
     _program("sweep", "Take up, every few seconds, work that was left lying."),
     _program(
-        "flower", "Monitor the workers in the browser. FLOWER_BASIC_AUTH gives it a password."
+        "flower",
+        "Monitor the workers in the browser. SKYLANE_FLOWER_BASIC_AUTH gives it a password.",
     ),
 ]

@@ -10,8 +10,10 @@ import logging
 import urllib.request
 from typing import Any
 
+from lambda_adapters import keys
 from settings import settings
 from store.errors import StoreError
+from store.keys import MalformedKey, adopt_initial
 from store.migrations import migrate
 
 log = logging.getLogger(__name__)
@@ -21,18 +23,22 @@ ANSWER_TIMEOUT_S = 10
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Apply what is missing, and tell CloudFormation, where it asks, how that went.
+    """Apply what is missing, store the first key, and tell CloudFormation, if it asks, of it.
 
     A stack that is removed leaves the schema alone: the database goes or stays as a whole.
 
     Raises:
-        StoreError: the migration failed, and no CloudFormation waits to be told.
+        StoreError, MalformedKey: that failed, and no CloudFormation waits to be told.
     """
+    if "keys" in event:  # an operator's, who reaches the database by no other way
+        return keys.answer(event, settings().database_url)
     told: dict[str, Any] = {"Status": "SUCCESS", "Data": {"applied": ""}}
     try:
         if event.get("RequestType") != "Delete":
-            told["Data"]["applied"] = ", ".join(migrate(settings().database_url))
-    except StoreError as error:
+            database_url = settings().database_url
+            told["Data"]["applied"] = ", ".join(migrate(database_url))
+            adopt_initial(database_url, settings().initial_key)
+    except (StoreError, MalformedKey) as error:
         if "ResponseURL" not in event:
             raise
         log.exception("the migration failed")

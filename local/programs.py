@@ -21,9 +21,12 @@ def graceful_s(settings: Settings) -> float:
 
 def api(settings: Settings) -> list[str]:
     """Return what serves HTTP."""
+    addresses = [(settings.host, settings.api_port)]
+    if settings.metrics_port:
+        addresses.append((settings.metrics_host, settings.metrics_port))
     return [
         *(sys.executable, "-m", "gunicorn", "api:create_app()", "--config=python:api.gunicorn"),
-        f"--bind={bracketed(settings.host)}:{settings.api_port}",
+        *(f"--bind={bracketed(host)}:{port}" for host, port in addresses),
         "--worker-class=gthread",
         f"--workers={settings.api_processes}",
         f"--threads={settings.api_threads}",
@@ -50,7 +53,7 @@ def sweep(_: Settings) -> list[str]:
 
 
 def flower(settings: Settings) -> list[str]:
-    """Return the monitor. Its own variables, FLOWER_BASIC_AUTH above all, hold as well."""
+    """Return the monitor. Its own variables hold as well; its password only comes by one."""
     return [
         *(*CELERY, "flower"),
         f"--address={settings.flower_host}",
@@ -60,6 +63,11 @@ def flower(settings: Settings) -> list[str]:
         "--persistent=False",
         "--logging=error",
     ]
+
+
+def flower_environment(settings: Settings) -> dict[str, str]:
+    """Return the variables that the monitor gets besides: arguments are for all to see."""
+    return {"FLOWER_BASIC_AUTH": settings.flower_basic_auth} if settings.flower_basic_auth else {}
 
 
 PROGRAMS: dict[str, Callable[[Settings], list[str]]] = {

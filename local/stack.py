@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from local import programs
+from local.access import check_api, check_flower, store_initial_key
 from local.broker import EmbeddedBroker
 from local.errors import LocalError
 from local.home import held
@@ -24,6 +25,8 @@ from store.migrations import migrate
 from tasks.served import artefact_path
 
 RUNNING = "running.json"  # in the home folder: the processes, for the next start
+# Settings that no program but this one is to know.
+NO_PROGRAMS = {"initial_key", "flower_basic_auth"}
 
 
 def up(settings: Settings) -> int:
@@ -41,9 +44,13 @@ def up(settings: Settings) -> int:
                 api_port=(settings.host, settings.api_port),
                 flower_port=(settings.flower_host, settings.flower_port),
             )
+            check_flower(settings)
             database_url, broker_url = _start_servers(settings, supervisor)
             for name in migrate(database_url):
                 supervisor.say(f"migrated the database: {name}")
+            store_initial_key(settings, database_url)
+            if warning := check_api(settings, database_url):
+                supervisor.say(warning)
             chosen = settings.model_copy(
                 update={
                     "home": home,
@@ -86,6 +93,32 @@ def embedded(settings: Settings) -> Iterator[tuple[str, str]]:
         yield addresses
 
 
+@contextmanager
+def database_of(settings: Settings) -> Iterator[str]:
+    """Give the address of the database that `skylane up` would use, migrated if it is our own.
+
+    Ours is the running one, or is started for as long as the ``with`` lasts.
+
+    Raises:
+        LocalError: it could not be started.
+        StoreError: it could not be migrated.
+    """
+    if settings.database_url:
+        yield settings.database_url
+        return
+    home = settings.home.resolve()
+    if (home / "postgres").exists():
+        postgres = EmbeddedPostgres(home)
+        postgres.find()
+        if postgres.ready():
+            yield postgres.url
+            return
+    without_broker = settings.model_copy(update={"broker_url": "redis://not-needed"})
+    with embedded(without_broker) as (database_url, _):
+        migrate(database_url)
+        yield database_url
+
+
 def _start_servers(settings: Settings, supervisor: Supervisor) -> tuple[str, str]:
     """Start the servers that no setting gives an address of; return both addresses."""
     home = settings.home.resolve()
@@ -120,21 +153,23 @@ def _programs(settings: Settings) -> list[Part]:
     predictions from the worker.
     """
     env = _environment(settings)
+    # On one machine there is one such port, and it is the worker's.
+    unmeasured = env | {"SKYLANE_METRICS_PORT": "0"}
+    on_one_port = settings.model_copy(update={"metrics_port": 0})
     return [
         Part("worker", programs.worker(settings), env, folder=ROOT),
-        # On one machine there is one such port, and it is the worker's.
-        Part("sweep", programs.sweep(settings), env | {"SKYLANE_METRICS_PORT": "0"}, folder=ROOT),
+        Part("sweep", programs.sweep(settings), unmeasured, folder=ROOT),
         Part(
             "flower",
             programs.flower(settings),
-            env,
+            unmeasured | programs.flower_environment(settings),
             ready=lambda: answers(settings.flower_host, settings.flower_port, "/healthcheck"),
             folder=ROOT,
         ),
         Part(
             "api",
-            programs.api(settings),
-            env,
+            programs.api(on_one_port),
+            unmeasured,
             ready=lambda: answers(settings.host, settings.api_port, "/ready"),
             grace_s=programs.graceful_s(settings) + programs.DRAIN_S,
             folder=ROOT,
@@ -147,7 +182,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     variables = {
         str(field.validation_alias or f"SKYLANE_{name.upper()}"): str(value)
         for name, field in Settings.model_fields.items()
-        if (value := getattr(settings, name)) is not None
+        if name not in NO_PROGRAMS and (value := getattr(settings, name)) is not None
     }
     return {**variables, "PYTHONUNBUFFERED": "1"}
 

@@ -29,21 +29,34 @@ def connect(url: str) -> psycopg2.extensions.connection:
     Raises:
         StoreError: the server cannot be reached.
     """
-    try:
-        connection = psycopg2.connect(
-            url,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c jit=off",
-            keepalives_idle=10,
-            keepalives_interval=5,
-            keepalives_count=3,
-            tcp_user_timeout=STATEMENT_TIMEOUT_MS,  # for a server that no longer answers
-            application_name="skylane",
-        )
-    except psycopg2.Error as error:
-        raise StoreError(f"database: {error}".strip()) from error
+    connection = open_connection(
+        url,
+        options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c jit=off",
+        keepalives_idle=10,
+        keepalives_interval=5,
+        keepalives_count=3,
+        tcp_user_timeout=STATEMENT_TIMEOUT_MS,  # for a server that no longer answers
+        application_name="skylane",
+    )
     connection.autocommit = True
     return connection
+
+
+def open_connection(url: str, **options: Any) -> psycopg2.extensions.connection:
+    """Open a connection.
+
+    Raises:
+        StoreError: the server cannot be reached. Its message has no password in it.
+    """
+    try:
+        return psycopg2.connect(url, connect_timeout=CONNECT_TIMEOUT_S, **options)
+    except psycopg2.Error as error:
+        told = str(error).strip()
+        # libpq repeats what it cannot read, and what it takes for a port or a host: in an address
+        # whose password has an @ or a / in it, part of that.
+        if isinstance(error, psycopg2.ProgrammingError) or "@" in told or "invalid" in told:
+            raise StoreError("database: DATABASE_URL is no address as libpq reads it") from None
+        raise StoreError(f"database: {told}") from error
 
 
 class Database:

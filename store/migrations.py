@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psycopg2
 
+from store.database import open_connection
 from store.errors import StoreError
 
 SCHEMA = Path(__file__).parent / "schema"
@@ -24,7 +25,7 @@ def migrate(database_url: str) -> list[str]:
     """
     applied_now = []
     try:
-        connection = psycopg2.connect(database_url, connect_timeout=5)
+        connection = open_connection(database_url)
         try:
             with connection, connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_lock(%s)", (LOCK_ID,))
@@ -42,6 +43,6 @@ def migrate(database_url: str) -> list[str]:
                     applied_now.append(path.name)
         finally:
             connection.close()
-    except psycopg2.Error as error:
+    except (psycopg2.Error, StoreError) as error:
         raise StoreError(f"migration failed: {error}") from error
     return applied_now

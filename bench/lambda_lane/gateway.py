@@ -26,7 +26,7 @@ from bench.lambda_lane.proxy_events import event_of, response_of
 # before a request without asking the function.
 ALLOWED_METHODS = "GET,POST,DELETE"
 ALLOWED_HEADERS = "authorization,content-type,prefer,x-api-key,x-amz-date,x-amz-security-token"
-EXPOSED_HEADERS = "location,retry-after"
+EXPOSED_HEADERS = "location,ratelimit,retry-after,www-authenticate"
 
 
 @contextmanager

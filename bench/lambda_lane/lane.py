@@ -169,6 +169,7 @@ def _variables(database_url: str, s3_url: str) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if name.startswith(PASSED_ON)}
     return {
         "SKYLANE_MAX_BODY_BYTES": str(MAX_BODY_BYTES),
+        "SKYLANE_ACCESS": "open",  # the gateway listens on loopback alone
         **ours,
         "DATABASE_URL": database_url,
         "SKYLANE_LANE": "serverless",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
 
@@ -22,9 +22,9 @@ class Target:
     """
 
     url: str
-    api_key: str = ""
+    api_key: str = field(default="", repr=False)
     region: str = ""
-    database_url: str = ""
+    database_url: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no address.

@@ -24,6 +24,7 @@ def cloud(tmp_path: Path, s3_endpoint: str, database_url: str) -> Any:
     chosen = Settings(
         home=tmp_path,
         lane="serverless",
+        access="open",
         images_url=f"s3://{BUCKET}/images",
         s3_endpoint_url=s3_endpoint,
     )

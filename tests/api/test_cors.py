@@ -37,7 +37,7 @@ def test_a_listed_page_may_ask_and_read_what_it_needs(client: Any) -> None:
             answer = asked.get(path, headers={"Origin": origin})
             assert (answer.status_code, answer.headers[ALLOWED]) == (status, origin)
             exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
-            assert set(exposed) == {"Location", "Retry-After", "Content-Disposition"}
+            assert {"Location", "Retry-After", "RateLimit", "WWW-Authenticate"} < set(exposed)
             assert "Origin" in answer.headers["Vary"]  # no cache gives it to another page
 
 
@@ -45,14 +45,22 @@ def test_a_browser_may_send_what_the_api_takes(client: Any) -> None:
     preflight = {
         "Origin": PAGE,
         "Access-Control-Request-Method": "DELETE",
-        "Access-Control-Request-Headers": "content-type, prefer",
+        "Access-Control-Request-Headers": "authorization, content-type, prefer, x-api-key",
     }
-    asked = client(cors_origins=PAGE)
+    # Which carries no key itself.
+    asked = client(cors_origins=PAGE, access="keys")
     for path in ("/upload", "/results/0b1c2d3e-0000-4000-8000-000000000000"):
         answer = asked.options(path, headers=preflight)
         assert answer.headers[ALLOWED] == PAGE
         assert "DELETE" in answer.headers["Access-Control-Allow-Methods"]
-        assert answer.headers["Access-Control-Allow-Headers"] == "content-type, prefer"
+        allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
+        assert allowed == ["authorization", "content-type", "prefer", "x-api-key"]
+
+
+def test_a_listed_page_can_read_why_it_is_refused(client: Any) -> None:
+    answer = client(cors_origins=PAGE, access="keys").get("/results", headers={"Origin": PAGE})
+    assert (answer.status_code, answer.json["code"]) == (401, "missing_key")
+    assert answer.headers[ALLOWED] == PAGE
 
 
 @pytest.mark.parametrize(

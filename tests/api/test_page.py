@@ -123,7 +123,7 @@ def test_a_page_that_was_not_built_says_how_to_build_it(
 
 
 def test_the_cloud_serves_no_page(client: Callable[..., Any], built: Path) -> None:
-    assert client(built, lane="serverless").get("/").status_code == 404
+    assert client(built, lane="serverless", access="open").get("/").status_code == 404
 
 
 def test_all_that_the_page_names_comes_from_the_server_that_users_run(api_url: str) -> None:

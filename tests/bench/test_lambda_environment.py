@@ -24,6 +24,7 @@ def env(s3_endpoint: str, database_url: str, tmp_path: Path) -> dict[str, str]:
     """Return a function's variables, as its deployment would set them."""
     return {
         "SKYLANE_LANE": "serverless",
+        "SKYLANE_ACCESS": "open",
         "SKYLANE_HOME": str(tmp_path / "home"),
         "SKYLANE_IMAGES_URL": f"s3://{BUCKET}/images",
         "SKYLANE_S3_ENDPOINT_URL": s3_endpoint,

@@ -11,18 +11,22 @@ import pytest
 import requests
 
 from local.ports import free_ports
+from store.database import Database
+from store.keys import Keys, Secret
 from tests.cli.command import environment, skylane
 from tests.stack import until
 
 
 def test_init_writes_other_passwords_every_time_for_nobody_else_to_read(tmp_path: Path) -> None:
-    written = []
+    written: list[str] = []
     for name in ("one", "two"):
         ended = skylane("init", "--file", str(tmp_path / name))
         assert ended.returncode == 0, ended.stderr
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
         lines = (tmp_path / name).read_text().splitlines()
-        written += [line.split("=", 1)[1] for line in lines if not line.startswith("#")]
+        values = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+        assert Secret.parse(values["SKYLANE_INITIAL_KEY"])
+        written += values.values()
         assert written[-1] not in ended.stdout
     assert len(set(written)) == len(written) >= 10
     assert min(map(len, written)) >= 32
@@ -47,10 +51,10 @@ def test_a_program_names_the_address_that_it_lacks(program: str) -> None:
 
 
 def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
-    servers: tuple[str, str], tmp_path: Path
+    database_url: str, broker_url: str, tmp_path: Path
 ) -> None:
-    database_url, broker_url = servers
-    [port] = free_ports(1)
+    port, metrics_port = free_ports(2)
+    Keys(Database(database_url, size=1)).create("camera")
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", "api"],
         env=environment(
@@ -58,6 +62,8 @@ def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
             BROKER_URL=broker_url,
             SKYLANE_HOME=str(tmp_path),
             SKYLANE_API_PORT=str(port),
+            SKYLANE_ACCESS="keys",
+            SKYLANE_METRICS_PORT=str(metrics_port),
         ),
     )
     try:
@@ -69,6 +75,19 @@ def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
                 return False
 
         until(alive)
+        # Figures are for those who reach a port of their own, and nothing else is there.
+        for address, path, status in (
+            (port, "/metrics", 401),
+            (metrics_port, "/metrics", 200),
+            (metrics_port, "/results", 404),
+            (metrics_port, "/health", 404),
+        ):
+            answer = requests.get(
+                f"http://127.0.0.1:{address}{path}",
+                headers={"Host": f"127.0.0.1:{metrics_port}"},  # which is a client's to say
+                timeout=9,
+            )
+            assert answer.status_code == status, (address, path)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     finally:

@@ -44,19 +44,23 @@ def test_workers_of_another_host_take_their_images_from_s3(
         **{key: stores.variables[key] for key in (*keys, *S3) if key != "COMPOSE_PROFILES"},
     )  # fmt: skip
     files = [("files", (path.name, path.read_bytes())) for path in tiles[:20]]
-    early = requests.post(f"{stores.url}/upload_batch?wait=0", files=files, timeout=60)
+    early = requests.post(
+        f"{stores.url}/upload_batch?wait=0", files=files, headers=stores.headers, timeout=60
+    )
     assert early.status_code == 202, early.text
     assert {row["s3_key"].split("/")[0] for row in early.json()["results"]} == {"images"}
     try:
         other.compose("up", "--detach", "--wait", "worker")
         [worker] = other.containers("worker")
-        late = requests.post(f"{stores.url}/upload_batch?wait=60", files=files, timeout=90)
+        late = requests.post(
+            f"{stores.url}/upload_batch?wait=60", files=files, headers=stores.headers, timeout=90
+        )
         assert late.status_code == 200, late.text
         for row in early.json()["results"] + late.json()["results"]:
-            told = requests.get(f"{stores.url}/results/{row['request_id']}", timeout=9).json()
+            told = stores.get(f"/results/{row['request_id']}").json()
             assert (told["status"], told["worker"][:12]) == ("done", worker[:12])
-        [newest] = requests.get(f"{stores.url}/results?limit=1", timeout=9).json()["results"]
-        image = requests.get(f"{stores.url}/images/{newest['request_id']}", timeout=9)
+        [newest] = stores.get("/results?limit=1").json()["results"]
+        image = stores.get(f"/images/{newest['request_id']}")
         assert image.content == tiles[19].read_bytes()
     finally:
         other.compose("down", "--volumes", "--timeout=10")

@@ -84,7 +84,7 @@ def test_every_figure_that_is_shown_or_watched_exists(
         requests.post(
             f"{up.url}/upload?wait=30",
             data=data,
-            headers={"Content-Type": "image/jpeg"},
+            headers={"Content-Type": "image/jpeg", **up.headers},
             timeout=60,
         )
     wanted = {name for name in names_in_observability() if not name.startswith(("pg_", "redis_"))}

@@ -43,13 +43,14 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         up.compose("down", "--volumes", "--timeout=10")
 
 
-def send(url: str, path: Path) -> dict[str, Any]:
+def send(project: Project, path: Path) -> dict[str, Any]:
     """Upload one tile and keep at it while nobody answers; return its row as it is then."""
     deadline = time.monotonic() + 120
     while True:
         try:
             answer = requests.post(
-                f"{url}/upload?wait=0",
+                f"{project.url}/upload?wait=0",
+                headers=project.headers,
                 files={"file": (path.name, path.read_bytes(), "image/jpeg")},
                 data={"true_label": path.parent.name},
                 timeout=30,
@@ -65,7 +66,7 @@ def send(url: str, path: Path) -> dict[str, Any]:
 
 
 def rows(project: Project, request_ids: list[str]) -> list[dict[str, Any]]:
-    return [requests.get(f"{project.url}/results/{one}", timeout=30).json() for one in request_ids]
+    return [project.get(f"/results/{one}").json() for one in request_ids]
 
 
 def all_done(project: Project, request_ids: list[str], limit_s: float = 90) -> None:
@@ -99,19 +100,33 @@ def test_three_hundred_tiles_are_classified(project: Project, tiles: list[Path])
         files = [("files", (path.name, path.read_bytes())) for path in chosen[start : start + 50]]
         labels = [("true_label", path.parent.name) for path in chosen[start : start + 50]]
         answer = requests.post(
-            f"{project.url}/upload_batch?wait=60", files=files, data=labels, timeout=120
-        )
+            f"{project.url}/upload_batch?wait=60",
+            files=files, data=labels, headers=project.headers, timeout=120,
+        )  # fmt: skip
         assert answer.status_code == 200, answer.text
         told += answer.json()["results"]
     with ThreadPoolExecutor(8) as pool:
-        told += pool.map(lambda path: send(project.url, path), chosen[250:])
+        told += pool.map(lambda path: send(project, path), chosen[250:])
     all_done(project, [row["request_id"] for row in told])
     print(f"\n300 tiles on one worker of one processor: {time.monotonic() - began:.1f} s")
     found = rows(project, [row["request_id"] for row in told])
     right = sum(row["predicted_label"] == row["true_label"] for row in found)
     assert right >= 0.85 * 300
-    statuses = requests.get(f"{project.url}/stats", timeout=9).json()["status_distribution"]
+    statuses = project.get("/stats").json()["status_distribution"]
     assert statuses == {"done": 300}
+
+
+def test_nobody_gets_in_without_a_key(project: Project) -> None:
+    def status(path: str, key: str = "") -> int:
+        told = {"Authorization": f"Bearer {key}"}
+        return requests.get(project.url + path, headers=told, timeout=9).status_code
+
+    assert [status(path) for path in ("/results", "/metrics", "/health")] == [401, 401, 200]
+    keys = ("run", "--rm", "-T", "migrate", "keys")
+    camera = project.compose(*keys, "create", "camera").split()[-1]
+    assert status("/results", camera) == 200
+    project.compose(*keys, "revoke", "camera")
+    until(lambda: status("/results", camera) == 401, limit_s=12)
 
 
 def test_flower_has_counted_the_tasks_and_asks_for_its_password(project: Project) -> None:
@@ -187,7 +202,7 @@ def test_a_burst_survives_a_lost_container_a_crashed_one_and_a_rolled_api(
         for path in paths:
             if stop.is_set():
                 return
-            accepted.append(send(project.url, path)["request_id"])
+            accepted.append(send(project, path)["request_id"])
 
     with ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(burst, cycle(tiles[number::8])) for number in range(8)]
@@ -226,7 +241,7 @@ def test_an_upgrade_in_the_middle_of_a_burst_loses_nothing(
     project: Project, tiles: list[Path]
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
-        sent = [pool.submit(send, project.url, path) for path in islice(cycle(tiles), 300)]
+        sent = [pool.submit(send, project, path) for path in islice(cycle(tiles), 300)]
         until(lambda: sum(one.done() for one in sent) > 30)
         # Another configuration of everything of ours, as another image would be.
         project.set(SKYLANE_API_PROCESSES="2")
@@ -239,15 +254,15 @@ def test_an_upgrade_in_the_middle_of_a_burst_loses_nothing(
 
 
 def test_the_next_up_finds_everything(project: Project) -> None:
-    before = requests.get(f"{project.url}/stats", timeout=9).json()["total"]
-    [newest] = requests.get(f"{project.url}/results?limit=1", timeout=9).json()["results"]
+    before = project.get("/stats").json()["total"]
+    [newest] = project.get("/results?limit=1").json()["results"]
     project.set(WORKERS="1")
     project.compose("down", "--timeout=30")
     began = time.monotonic()
     project.compose("up", "--detach", "--wait")
     print(f"\nup, with a database that is there: {time.monotonic() - began:.1f} s")
-    assert requests.get(f"{project.url}/stats", timeout=9).json()["total"] == before
-    image = requests.get(f"{project.url}/images/{newest['request_id']}", timeout=9)
+    assert project.get("/stats").json()["total"] == before
+    image = project.get(f"/images/{newest['request_id']}")
     assert len(image.content) == newest["size_bytes"]
 
 

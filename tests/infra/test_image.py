@@ -44,6 +44,7 @@ def started(s3_endpoint: str, database_url: str, tmp_path: Path) -> Any:
     """Return a function that starts one of the image's functions, with real stores."""
     env = {
         "SKYLANE_LANE": "serverless",
+        "SKYLANE_ACCESS": "open",
         "SKYLANE_HOME": "/tmp/skylane",  # noqa: S108
         "SKYLANE_IMAGES_URL": f"s3://{BUCKET}/images",
         "SKYLANE_S3_ENDPOINT_URL": s3_endpoint,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from settings import ROOT
+from store.keys import Secret
 from tasks import measures
 
 INFRA = ROOT / "infra"
@@ -104,15 +105,23 @@ def test_a_message_comes_back_only_after_its_function_has_given_up(
 
 
 @pytest.mark.parametrize(
-    ("parameters", "traced", "origin", "authorization"),
+    ("parameters", "traced", "origin", "authorization", "access"),
     [
-        ((), False, "*", "NONE"),  # what needs no image, `remove` say, works without one
-        (("tracing=true", "corsOrigin=https://a.example"), True, "https://a.example", "NONE"),
-        (("apiAuthorizer=aws_iam",), False, "*", "AWS_IAM"),
+        ((), False, "*", "NONE", "keys"),  # what needs no image, `remove` say, works without one
+        (
+            ("tracing=true", "corsOrigin=https://a.example", "access=open"),
+            *(True, "https://a.example", "NONE", "open"),
+        ),
+        (("apiAuthorizer=aws_iam",), False, "*", "AWS_IAM", "open"),
     ],
 )
 def test_a_parameter_reaches_all_that_it_is_about(
-    parameters: tuple[str, ...], traced: bool, origin: str, authorization: str, tmp_path: Path
+    parameters: tuple[str, ...],
+    traced: bool,
+    origin: str,
+    authorization: str,
+    access: str,
+    tmp_path: Path,
 ) -> None:
     given = [part for one in parameters for part in ("--param", one)]
     command = ["npx", "serverless", "package", "--stage", "dev", "--package", str(tmp_path)]
@@ -125,6 +134,24 @@ def test_a_parameter_reaches_all_that_it_is_about(
     assert rule["AllowedOrigins"] == api["CorsConfiguration"]["AllowOrigins"] == [origin]
     [route] = of_type(template, "AWS::ApiGatewayV2::Route").values()
     assert route.get("AuthorizationType", "NONE") == authorization
+    for function in of_type(template, "AWS::Lambda::Function").values():
+        assert function["Environment"]["Variables"]["SKYLANE_ACCESS"] == access
+
+
+@pytest.mark.parametrize(("stage", "access"), [("dev", "keys"), ("prod", "open")])
+def test_who_is_let_in_without_a_signature_needs_a_key(
+    packaged: dict[str, Path], stage: str, access: str
+) -> None:
+    template = json.loads(packaged[stage].read_text())
+    for name, function in of_type(template, "AWS::Lambda::Function").items():
+        variables = function["Environment"]["Variables"]
+        assert variables["SKYLANE_ACCESS"] == access
+        assert ("SKYLANE_INITIAL_KEY" in variables) == name.startswith("Migrate")
+    # What Secrets Manager makes up is a key once it has its prefix, and nobody types it.
+    secret = of_type(template, "AWS::SecretsManager::Secret")["ApiKeySecret"]
+    made_up = secret["GenerateSecretString"]
+    assert (made_up["PasswordLength"], made_up["ExcludePunctuation"]) == (56, True)
+    assert Secret.parse("skl_" + "aZ09" * 14)
 
 
 def test_in_prod_requests_are_signed(packaged: dict[str, Path]) -> None:

@@ -25,7 +25,10 @@ from tests.lambda_adapters.doors import Event, alb, http, rest
 def answer(s3_endpoint: str, database_url: str) -> Callable[[Event], dict[str, Any]]:
     """Return a function that answers an event as the function in the cloud does."""
     chosen = Settings(
-        lane="serverless", images_url=f"s3://{BUCKET}/images", s3_endpoint_url=s3_endpoint
+        lane="serverless",
+        access="open",
+        images_url=f"s3://{BUCKET}/images",
+        s3_endpoint_url=s3_endpoint,
     )
     app = create_app(chosen.model_copy(update={"database_url": database_url}))
 

@@ -14,6 +14,7 @@ from lambda_adapters import migrate
 from settings import Settings
 from store.database import Database
 from store.errors import StoreError
+from store.keys import Keys, NoSuchKey, Secret
 
 
 class CloudFormation(HTTPServer):
@@ -56,8 +57,8 @@ def event(server: CloudFormation, kind: str) -> dict[str, Any]:
 def at(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that sets the database."""
 
-    def set_to(url: str) -> None:
-        chosen = Settings().model_copy(update={"database_url": url})
+    def set_to(url: str, initial_key: str = "") -> None:
+        chosen = Settings(initial_key=initial_key).model_copy(update={"database_url": url})
         monkeypatch.setattr(migrate, "settings", lambda: chosen)
 
     return set_to
@@ -84,6 +85,39 @@ def test_a_migration_that_fails_fails_the_deployment(
     assert "migration failed" in cloudformation.told["Reason"]
     with pytest.raises(StoreError):
         migrate.handler({}, None)  # by hand: the error is the answer
+
+
+def test_a_deployment_begins_with_a_key(
+    cloudformation: CloudFormation, at: Any, database_url: str, database: Database
+) -> None:
+    secret = Secret.new()
+    at(database_url, secret.text)
+    for kind in ("Create", "Update"):
+        migrate.handler(event(cloudformation, kind), None)
+        assert cloudformation.told["Status"] == "SUCCESS"
+    assert [key.id for key in Keys(database).all()] == [secret.id]
+    at(database_url, "skl_too-short")
+    migrate.handler(event(cloudformation, "Update"), None)
+    assert cloudformation.told["Status"] == "FAILED"
+    assert "too-short" not in cloudformation.told["Reason"]
+
+
+def test_an_operator_makes_lists_and_revokes_keys_through_it(
+    at: Any, database_url: str, database: Database
+) -> None:
+    at(database_url)
+    made = migrate.handler({"keys": "create", "name": "camera", "scopes": ["write"]}, None)["key"]
+    found = Keys(database).find(Secret.parse(made).id)
+    assert found
+    assert found.is_of(Secret.parse(made))
+    [told] = json.loads(json.dumps(migrate.handler({"keys": "list"}, None)))["keys"]
+    assert (told["name"], told["scopes"], told["revoked_at"]) == ("camera", ["write"], None)
+    assert migrate.handler({"keys": "revoke", "name": "camera"}, None)["revoked"]["id"] == found.id
+    with pytest.raises(NoSuchKey):
+        migrate.handler({"keys": "revoke", "name": "camera"}, None)
+    for wrong in ({"keys": "create"}, {"keys": "x", "name": "a"}, {"keys": "create", "name": 1}):
+        with pytest.raises(ValueError, match=r"name|keys"):
+            migrate.handler(wrong, None)
 
 
 def test_a_stack_that_is_removed_leaves_the_rows(

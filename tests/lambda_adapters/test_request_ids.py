@@ -25,7 +25,10 @@ from tests.overtaking import after_storing
 
 def an_api(database_url: str, s3_endpoint: str) -> Any:
     chosen = Settings(
-        lane="serverless", images_url=f"s3://{BUCKET}/images", s3_endpoint_url=s3_endpoint
+        lane="serverless",
+        access="open",
+        images_url=f"s3://{BUCKET}/images",
+        s3_endpoint_url=s3_endpoint,
     )
     return create_app(chosen.model_copy(update={"database_url": database_url}))
 

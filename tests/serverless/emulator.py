@@ -19,6 +19,7 @@ import requests
 from local.ports import answers, free_ports
 from settings import ROOT
 from store.database import Database
+from store.keys import Secret
 from store.predictions import Predictions
 
 REGION, STAGE = "eu-central-1", "dev"
@@ -55,12 +56,14 @@ class Deployment:
     def __init__(self, address: str, database_url: str, folder: Path) -> None:
         self.address = address
         self.folder = folder
+        self.key = Secret.new().text
         self.predictions = Predictions(Database(database_url))
         self._parameters = {
             "package": "zip",
             "artifact": str(_bootstrap(folder)),
             "databaseUrl": database_url,
             "endpointUrl": address,
+            "initialKey": self.key,
             "visibilityTimeoutS": str(VISIBILITY_S),
         }
         self._keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -91,9 +94,14 @@ class Deployment:
         )
 
     def call(self, method: str, path: str, **arguments: Any) -> requests.Response:
-        """Call the API through API Gateway."""
+        """Call the API through API Gateway, with the key that it began with."""
+        return self.call_as(self.key, method, path, **arguments)
+
+    def call_as(self, key: str, method: str, path: str, **arguments: Any) -> requests.Response:
+        """Call the API with a key, or with none: ""."""
+        headers = {"Host": self._host, "X-API-Key": key}
         return requests.request(
-            method, self.address + path, headers={"Host": self._host}, timeout=30, **arguments
+            method, self.address + path, headers=headers, timeout=30, **arguments
         )
 
     def tell(self, event: Any) -> None:

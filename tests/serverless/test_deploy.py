@@ -16,6 +16,7 @@ from model.artefact import Artefact
 from model.images import decode
 from model.predictor import Predictor
 from settings import Settings
+from store.keys import Secret
 from store.references import Reference
 from tests.lambda_adapters.shapes import of_s3
 from tests.serverless.emulator import Deployment, emulator
@@ -77,6 +78,14 @@ def test_tiles_that_are_uploaded_are_classified_as_on_prem(
     answer = deployed.call("GET", "/stats").json()
     assert answer["lane_distribution"].keys() == {"serverless"}
     assert answer["lane_distribution"]["serverless"] >= len(told)
+
+
+def test_nobody_gets_in_without_a_key(deployed: Deployment, tile: bytes) -> None:
+    for key, code in (("", "missing_key"), (Secret.new().text, "invalid_key")):
+        for method, path in (("GET", "/results"), ("POST", "/upload"), ("GET", "/about")):
+            answer = deployed.call_as(key, method, path)
+            assert (answer.status_code, answer.json()["code"]) == (401, code), path
+    assert deployed.call_as("", "GET", "/health").status_code == 200
 
 
 def test_an_image_comes_back_through_the_gateway_byte_for_byte(

@@ -1,0 +1,113 @@
+"""Who may ask what: API keys, where they are required.
+
+``X-API-Key: KEY``, or ``Authorization: Bearer KEY`` (RFC 6750). Reading takes the scope
+``read``, everything else ``write``.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Flask, g, request
+
+from api.errors import Problem
+from api.known_keys import KnownKeys
+from settings import Settings, is_loopback
+from store.database import Database
+from store.keys import Key, Keys
+
+HEADER = "X-API-Key"
+REALM = 'Bearer realm="skylane"'
+READING = {"GET", "HEAD"}
+# What a load balancer, a browser that has no key yet and whoever writes a client needs. Nothing
+# of it comes from the stores, but for whether they answer.
+PUBLIC = {"health.health", "health.ready", "config", "not_built"}
+PUBLIC_BLUEPRINTS = {"openapi", "swagger"}  # what the API is, as its source says
+
+
+def register(app: Flask, chosen: Settings, database: Database) -> None:
+    """Answer only who may ask. After ``api.access``, whose log tells of the others too.
+
+    Where no keys are required because only this machine is served, nobody else is.
+    """
+    if chosen.keys_required:
+        known = KnownKeys(Keys(database))
+
+        @app.before_request
+        def _require_key() -> None:
+            if not is_public():
+                g.key = _permitted(known)
+
+    elif chosen.access == "auto":
+
+        @app.before_request
+        def _require_this_machine() -> None:
+            if not is_public() and not _from_here():
+                raise Problem(
+                    403,
+                    "not_local",
+                    "Without keys this API serves its own machine alone, by the name localhost or"
+                    " an address of loopback, and through no proxy. SKYLANE_ACCESS=keys has it ask"
+                    " for keys; SKYLANE_ACCESS=open has it serve whoever reaches it.",
+                )
+
+
+def is_public() -> bool:
+    """Return whether the present request is answered to everybody."""
+    return (
+        request.endpoint in PUBLIC
+        or request.blueprint in PUBLIC_BLUEPRINTS
+        or request.method == "OPTIONS"  # a browser's question before its request has no key
+        or getattr(g, "on_metrics_port", False)
+    )
+
+
+def asking() -> Key | None:
+    """Return the key of the present request; ``None`` where none is required or was given."""
+    key: Key | None = g.get("key")
+    return key
+
+
+def _permitted(known: KnownKeys) -> Key:
+    if not (text := _sent()):
+        raise _unauthorized(
+            "missing_key", f"A key is needed: {HEADER}: KEY, or Authorization: Bearer KEY.", REALM
+        )
+    if not (key := known.owner(text)):
+        raise _unauthorized(
+            "invalid_key",
+            "This is no key, or it was revoked.",
+            f'{REALM}, error="invalid_token"',
+        )
+    scope = "read" if request.method in READING else "write"
+    if scope not in key.scopes:
+        raise Problem(
+            403,
+            "insufficient_scope",
+            f"This key may not {scope}.",
+            headers={"WWW-Authenticate": f'{REALM}, error="insufficient_scope", scope="{scope}"'},
+        )
+    return key
+
+
+def _unauthorized(code: str, detail: str, challenge: str) -> Problem:
+    return Problem(401, code, detail, headers={"WWW-Authenticate": challenge})
+
+
+def _sent() -> str:
+    if key := request.headers.get(HEADER):
+        return key.strip()
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _from_here() -> bool:
+    """Return whether a request was made on this machine to this machine.
+
+    A page from anywhere can have its name resolve to 127.0.0.1 and so ask with the browser of
+    whoever sits here; its name is in Host. And what a proxy passes on comes from loopback too.
+    """
+    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    name = (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")
+    return is_loopback(name) or name.endswith(".localhost")
