@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from flask.json.provider import DefaultJSONProvider
 from flask_openapi3 import OpenAPI
 
 from api.errors import MEDIA_TYPE
@@ -20,9 +21,19 @@ INVALID = "422"
 LABELS = ("label", "true_label")
 
 
+class _Json(DefaultJSONProvider):
+    def loads(self, s: str | bytes, **options: Any) -> Any:
+        """Read JSON; what is nested too deeply for the parser is as bad as any that is broken."""
+        try:
+            return super().loads(s, **options)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+
 class Documented(OpenAPI):
     """An app whose OpenAPI document a client can rely on; ``labels`` are the model's."""
 
+    json_provider_class = _Json
     labels: Sequence[str] = ()
 
     def generate_spec_json(self) -> None:

@@ -194,8 +194,6 @@ def _reading() -> Iterator[None]:
         yield
     except (Problem, HTTPException, MemoryError):
         raise
-    except RecursionError as error:
-        raise Problem(400, "bad_request", "The JSON is nested too deeply.") from error
     except Exception as error:
         # What a server raises for a connection cut off or a malformed chunk is its own
         # affair: WSGI has no name for it, and nothing but the body is read in here.

@@ -105,7 +105,7 @@ def _work(stored: Iterable[StoredObject], at_hand: Environment) -> Unfinished:
     for one in stored:
         if one.bucket != at_hand.images.bucket:
             unfinished[one] = f"it is in {one.bucket}, not in {at_hand.images.bucket}"
-        elif "\0" in one.reference.key:
+        elif "\0" in one.reference.key + one.reference.version:
             unfinished[one] = "no row can have such a key"
         else:
             ours[one.reference] = one

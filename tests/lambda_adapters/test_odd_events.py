@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from itertools import product
 from typing import Any
@@ -44,7 +45,7 @@ KEYS = st.text(min_size=1, max_size=40) | st.sampled_from(
 @st.composite
 def spoilt(draw: st.DrawFn, event: Event) -> Event:
     """Return the event with one or two of its fields, at any depth, replaced or left out."""
-    event = json.loads(json.dumps(event))
+    event = copy.deepcopy(event)
     for _ in range(draw(st.integers(1, 2))):
         place: Any = event
         while True:
@@ -86,14 +87,13 @@ def test_a_message_of_any_kind_leaves_its_neighbours_alone(
 ) -> None:
     good = put(tile)
     odd_reference = good._replace(key=data.draw(KEYS, "key"), version=data.draw(KEYS, "version"))
-    odd = data.draw(
+    odd: Event | str = data.draw(
         st.sampled_from([of_s3([good]), of_eventbridge(good)]).flatmap(spoilt)
-        | JSON
-        | st.just({**of_eventbridge(odd_reference)}),
+        | JSON.map(json.dumps)
+        | st.just(of_eventbridge(odd_reference)),
         "message",
     )
     batch = of_sqs([of_s3([good]), odd, of_eventbridge(good)])
-    batch["Records"][2]["body"] = of_sqs([_in(BUCKET, of_eventbridge(good))])["Records"][0]["body"]
 
     answer = infer.handler(batch, None)
 
@@ -101,16 +101,12 @@ def test_a_message_of_any_kind_leaves_its_neighbours_alone(
     assert rows(at_hand)[good.key]["status"] == "done"
 
 
-def _in(bucket: str, event: Event) -> Event:
-    event["detail"]["bucket"]["name"] = bucket
-    return event
-
-
 def test_a_record_of_any_kind_leaves_its_neighbours_alone(
     at_hand: Environment, put: Put, tile: bytes
 ) -> None:
     fields = ("body", "messageId", "eventSource", "attributes", "md5OfBody")
-    for field, value in product(fields, (None, 7, [], {}, "\ud800", LEFT_OUT)):
+    values: tuple[Any, ...] = (None, 7, [], {}, "\ud800", LEFT_OUT)
+    for field, value in product(fields, values):
         good = put(tile)
         batch = of_sqs([of_s3([good]), of_s3([good])])
         batch["Records"][1][field] = value
@@ -131,7 +127,8 @@ def app(s3_endpoint: str, database_url: str) -> Flask:
     chosen = Settings(
         lane="serverless", images_url=f"s3://{BUCKET}/images", s3_endpoint_url=s3_endpoint
     )
-    return create_app(chosen.model_copy(update={"database_url": database_url}))
+    made: Flask = create_app(chosen.model_copy(update={"database_url": database_url}))
+    return made
 
 
 TEXTS = st.text(max_size=30) | st.sampled_from(
@@ -147,7 +144,7 @@ def requested(draw: st.DrawFn) -> Event:
     method = draw(st.sampled_from(["GET", "POST", "DELETE", "OPTIONS", "PATCH", "BREW"]))
     path = draw(PATHS) + draw(st.just("") | TEXTS.map(lambda text: "/" + text))
     content_type = draw(st.sampled_from(TYPES) | TEXTS)
-    event = draw(st.sampled_from([rest, http, alb]))(
+    event: Event = draw(st.sampled_from([rest, http, alb]))(
         method, path, draw(st.binary(max_size=99)), content_type
     )
     query = draw(st.dictionaries(TEXTS | st.sampled_from(["wait", "limit", "cursor"]), TEXTS))
