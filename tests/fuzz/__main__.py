@@ -15,11 +15,13 @@ from pathlib import Path
 
 from tests.fuzz import summary
 from tests.fuzz.decoding import decode_all
+from tests.fuzz.documented import ask, whole_stack
 from tests.fuzz.inputs import kind_of, made
 from tests.fuzz.uploading import Uploaded, upload_all
 from tests.stack import Stack
 
 INPUTS = 20_000
+EXAMPLES = 300
 SEED = 1
 
 
@@ -33,12 +35,28 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=2, help="that decode (default: 2)")
     parser.add_argument("--connections", type=int, default=4, help="that upload (default: 4)")
     parser.add_argument("--decode-only", action="store_true", help="start no stack")
+    parser.add_argument("--api", action="store_true", help="ask what the OpenAPI document says")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help="of each kind, with --api")
     parser.add_argument("--json", type=Path, help="where the figures go")
     parser.add_argument("--write", type=int, metavar="NUMBER", help="write one input's file")
     chosen = parser.parse_args()
     if chosen.write is not None:
         return _write(chosen.seed, chosen.write)
-    return _images(chosen)
+    return _api(chosen) if chosen.api else _images(chosen)
+
+
+def _api(chosen: Namespace) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder)
+        with whole_stack(own) as stack:
+            asked = ask(stack.url, seed=chosen.seed, examples=chosen.examples, folder=own)
+    print(asked.lines)
+    print(f"{asked.sent} requests to {asked.operations} routes: {'sound' if asked.ok else 'WRONG'}")
+    if chosen.json:
+        chosen.json.write_text(
+            json.dumps({name: value for name, value in vars(asked).items() if name != "lines"})
+        )
+    return 0 if asked.ok else 1
 
 
 def _images(chosen: Namespace) -> int:
