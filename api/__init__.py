@@ -31,8 +31,8 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         stats,
         uploads,
     )
-    from api.document import DocumentedApp
     from api.intake import Intake
+    from api.openapi import Documented
     from api.services import Services, SystemLoad
     from model.artefact import labels_of, version_of
     from store.database import Database
@@ -51,7 +51,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         from tasks import celery_app
 
         broker = celery_app
-    app = DocumentedApp(
+    app = Documented(
         __name__,
         info=Info(
             title=about.NAME,
@@ -75,6 +75,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     predictions = Predictions(database)
     finished = Finished(chosen.database_url, predictions.get)
     artefact = artefact_path(chosen)
+    app.labels = labels_of(artefact)
     app.extensions["skylane"] = Services(
         settings=chosen,
         database=database,
@@ -93,7 +94,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
             lane=chosen.lane,
             max_waiting=max(1, chosen.api_threads * 3 // 4),
         ),
-        labels=labels_of(artefact),
+        labels=app.labels,
         model_version=version_of(artefact),
         queue_depth=broker.queue_depth if broker else None,
         load=SystemLoad(),

@@ -24,7 +24,10 @@ from store.predictions import Row
 
 log = logging.getLogger(__name__)
 blueprint = APIBlueprint(
-    "events", __name__, abp_tags=[Tag(name="results", description="Query predictions.")]
+    "events",
+    __name__,
+    abp_tags=[Tag(name="results", description="Query predictions.")],
+    abp_responses={503: ProblemDocument},
 )
 
 RETRY_MS = 1000  # after which a client whose stream broke comes again

@@ -16,7 +16,10 @@ from store.references import Reference
 from tasks.adoption import UNKNOWN_TYPE
 
 blueprint = APIBlueprint(
-    "images", __name__, abp_tags=[Tag(name="images", description="Get images back.")]
+    "images",
+    __name__,
+    abp_tags=[Tag(name="images", description="Get images back.")],
+    abp_responses={503: ProblemDocument},
 )
 
 VALID_S = 300  # an address on S3 that a client is sent to

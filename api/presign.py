@@ -26,7 +26,10 @@ from store.images import S3Images
 from tasks.adoption import OURS, adopt, key_of, notes_of
 
 blueprint = APIBlueprint(
-    "presign", __name__, abp_tags=[Tag(name="upload", description="Send images.")]
+    "presign",
+    __name__,
+    abp_tags=[Tag(name="upload", description="Send images.")],
+    abp_responses={503: ProblemDocument},
 )
 
 VALID_S = 900

@@ -19,7 +19,10 @@ from api.services import Services, services
 from store.references import Reference
 
 blueprint = APIBlueprint(
-    "results", __name__, abp_tags=[Tag(name="results", description="Query predictions.")]
+    "results",
+    __name__,
+    abp_tags=[Tag(name="results", description="Query predictions.")],
+    abp_responses={503: ProblemDocument},
 )
 
 CSV_FIELDS = (
@@ -50,7 +53,10 @@ def results(query: ResultsQuery) -> Response:
 
 @blueprint.get(
     "/results.csv",
-    responses={200: {"description": "CSV (RFC 4180)", "content": {"text/csv": {}}}},
+    responses={
+        200: {"description": "CSV (RFC 4180)", "content": {"text/csv": {}}},
+        422: ProblemDocument,
+    },
 )
 def results_csv(query: ResultsFilter) -> Response:
     """Download predictions, newest first: all of them, or what the filters leave."""
@@ -79,7 +85,9 @@ def result(path: RequestPath) -> Response:
     return jsonify(prediction_out(rows[0], at_hand.images.bucket))
 
 
-@blueprint.delete("/results/<request_id>", responses={204: None, 404: ProblemDocument})
+@blueprint.delete(
+    "/results/<request_id>", responses={204: None, 404: ProblemDocument, 422: ProblemDocument}
+)
 def delete(path: RequestPath) -> Response:
     """Delete one prediction and its image, for good."""
     at_hand = services()

@@ -16,7 +16,10 @@ from api.services import Services, services
 
 log = logging.getLogger(__name__)
 blueprint = APIBlueprint(
-    "stats", __name__, abp_tags=[Tag(name="stats", description="Figures over all predictions.")]
+    "stats",
+    __name__,
+    abp_tags=[Tag(name="stats", description="Figures over all predictions.")],
+    abp_responses={503: ProblemDocument},
 )
 
 

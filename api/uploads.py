@@ -123,6 +123,7 @@ def _upload() -> Response:
     one_image = at_hand.settings.max_image_bytes * 4 // 3 + FORM_BYTES
     request.max_content_length = min(one_image, at_hand.settings.max_body_bytes)
     wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
+    _check_label(request.args.get("true_label"), at_hand)  # even where the body has another
     with _reading():
         sent = _one_image()
     [row] = at_hand.intake.accept([_checked(sent, at_hand)], wait_s)
@@ -148,16 +149,17 @@ def _upload() -> Response:
 
 
 def _one_image() -> Sent:
-    """Find the image in the request, and what was sent along."""
+    """Find the image in the request, and what was sent along: in its body, else in its query."""
+    label = request.args.get("true_label")
+    name = request.args.get("filename")
+    chosen = _uuid(request.args.get("request_id"))
     if request.mimetype == "multipart/form-data":
         if (file := request.files.get("file")) is None:
             raise Problem(400, "missing_field", f"The form has no `file`. Send {FORMS}.")
         form = request.form
-        request_id = _uuid(form.get("request_id"))
-        return Sent(_clean_name(file.filename), file.read(), form.get("true_label"), request_id)
-    label = request.args.get("true_label")
-    name = request.args.get("filename")
-    chosen = request.args.get("request_id")
+        request_id = _uuid(form.get("request_id")) or chosen
+        label = form.get("true_label", label)
+        return Sent(_clean_name(file.filename or name), file.read(), label, request_id)
     if request.mimetype.startswith("image/"):
         data = request.get_data(cache=False)
         if request.content_length not in (None, len(data)):
@@ -166,7 +168,7 @@ def _one_image() -> Sent:
                 "incomplete_body",
                 f"{len(data)} bytes came of the {request.content_length} announced.",
             )
-        return Sent(_clean_name(name), data, label, _uuid(chosen))
+        return Sent(_clean_name(name), data, label, chosen)
     if request.is_json:
         document = request.get_json()
         if not isinstance(document, dict) or not isinstance(document.get("image_base64"), str):
@@ -174,9 +176,10 @@ def _one_image() -> Sent:
         for field in ("filename", "true_label", "request_id"):
             if not isinstance(document.get(field), str | None):
                 raise Problem(422, "invalid_field", f"`{field}` must be a string.")
-        name, label = document.get("filename", name), document.get("true_label", label)
-        request_id = _uuid(document.get("request_id", chosen))
-        return Sent(_clean_name(name), _from_base64(document["image_base64"]), label, request_id)
+        said = {field: value for field, value in document.items() if value is not None}
+        name, label = said.get("filename", name), said.get("true_label", label)
+        request_id = _uuid(said.get("request_id")) or chosen
+        return Sent(_clean_name(name), _from_base64(said["image_base64"]), label, request_id)
     raise Problem(
         415,
         "unsupported_media_type",
@@ -191,8 +194,6 @@ def _reading() -> Iterator[None]:
         yield
     except (Problem, HTTPException, MemoryError):
         raise
-    except RecursionError as error:
-        raise Problem(400, "bad_request", "The JSON is nested too deeply.") from error
     except Exception as error:
         # What a server raises for a connection cut off or a malformed chunk is its own
         # affair: WSGI has no name for it, and nothing but the body is read in here.
@@ -256,6 +257,13 @@ def _checked(sent: Sent, at_hand: Services) -> Upload:
             f"The file is not an image of an accepted format ({ACCEPTED}).",
             accepted_formats=list(MEDIA_TYPES),
         )
+    _check_label(label, at_hand)
+    return Upload(
+        name, data, MEDIA_TYPES[image_format], label or None, tracing.current(), request_id
+    )
+
+
+def _check_label(label: str | None, at_hand: Services) -> None:
     if label and label not in at_hand.labels:
         raise Problem(
             422,
@@ -263,9 +271,6 @@ def _checked(sent: Sent, at_hand: Services) -> Upload:
             f"`true_label` {label[:80]!r} is not a class of the model.",
             accepted_labels=at_hand.labels,
         )
-    return Upload(
-        name, data, MEDIA_TYPES[image_format], label or None, tracing.current(), request_id
-    )
 
 
 def _clean_name(name: str | None) -> str:

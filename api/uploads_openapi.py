@@ -19,6 +19,14 @@ _ID = {
     "format": "uuid",
     "description": "an id that the client chooses: what is sent again is accepted once",
 }
+
+
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """Allow a member of JSON to be there and say nothing."""
+    said = {key: value for key, value in schema.items() if key != "description"}
+    return {"anyOf": [said, {"type": "null"}], "description": schema["description"]}
+
+
 _WAIT: list[dict[str, Any]] = [
     {
         "name": "wait",
@@ -37,7 +45,7 @@ _BESIDE_A_RAW_BODY: list[dict[str, Any]] = [
     {
         "name": name,
         "in": "query",
-        "description": f"{schema['description']}; beside an image/* body",
+        "description": f"{schema['description']}, where the body does not say it",
         "schema": {member: schema[member] for member in schema if member != "description"},
     }
     for name, schema in (("filename", _NAME), ("true_label", _LABEL), ("request_id", _ID))
@@ -67,10 +75,10 @@ UPLOAD: dict[str, Any] = {
                         "type": "object",
                         "required": ["image_base64"],
                         "properties": {
-                            "image_base64": {"type": "string", "format": "byte"},
-                            "filename": _NAME,
-                            "true_label": _LABEL,
-                            "request_id": _ID,
+                            "image_base64": {"type": "string", "format": "byte", "minLength": 1},
+                            "filename": _or_null(_NAME),
+                            "true_label": _or_null(_LABEL),
+                            "request_id": _or_null(_ID),
                         },
                     }
                 },
@@ -90,7 +98,7 @@ UPLOAD_BATCH: dict[str, Any] = {
                         "type": "object",
                         "required": ["files"],
                         "properties": {
-                            "files": {"type": "array", "items": _BINARY},
+                            "files": {"type": "array", "items": _BINARY, "minItems": 1},
                             "true_label": {"type": "array", "items": _LABEL},
                             "request_id": {"type": "array", "items": _ID},
                         },

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import serverless_wsgi
-
 import tracing
 from api import create_app
-from lambda_adapters.stages import Event, without_stage
+from lambda_adapters.door import answer
+from lambda_adapters.stages import Event
 
 # At INIT: an invocation finds the app made, and no connection open that might have gone stale.
 app = create_app()
@@ -16,6 +15,6 @@ app = create_app()
 
 def handler(event: Event, context: Any) -> dict[str, Any]:
     """Answer one request."""
-    answer: dict[str, Any] = serverless_wsgi.handle_request(app, without_stage(event), context)
+    told = answer(app, event, context)
     tracing.flush()
-    return answer
+    return told

@@ -17,6 +17,8 @@ from store.references import Reference
 
 Event = Mapping[str, Any]
 
+MAX_KEY_BYTES = 1024  # of S3, whose buckets' names, versions and eTags are shorter
+
 
 class EventError(ValueError):
     """An event that is none of an object's: the message says what it has instead."""
@@ -38,7 +40,22 @@ def is_batch(event: Event) -> bool:
     )
 
 
-def objects_of_message(body: str) -> list[StoredObject]:
+def messages_of(batch: Event) -> dict[str, Any]:
+    """Return the bodies of a batch's messages by their ids.
+
+    Raises:
+        EventError: a message has no id, so that nothing can be said of it alone.
+    """
+    messages = {}
+    for record in _records(batch):
+        message_id = record.get("messageId")
+        if not isinstance(message_id, str):
+            raise EventError(f"a message without an id: {str(record)[:200]}")
+        messages[message_id] = record.get("body")
+    return messages
+
+
+def objects_of_message(body: Any) -> list[StoredObject]:
     """Return the objects that a message's body tells of; see ``objects_of``.
 
     Raises:
@@ -46,8 +63,8 @@ def objects_of_message(body: str) -> list[StoredObject]:
     """
     try:
         event = json.loads(body)
-    except ValueError as error:
-        raise EventError(f"the message is not JSON: {body[:80]!r}") from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise EventError(f"the message is not JSON: {str(body)[:80]!r}") from error
     if not isinstance(event, dict):
         raise EventError(f"the message is not an event: {body[:80]!r}")
     return objects_of(event)
@@ -87,8 +104,7 @@ def _of_s3(told: Mapping[str, Any]) -> StoredObject:
     # S3 writes keys as forms write them: a space is a plus.
     stored = told["object"]
     version = version_of(stored.get("versionId"), stored["eTag"])
-    reference = Reference(unquote_plus(stored["key"]), version)
-    return StoredObject(told["bucket"]["name"], reference)
+    return _object(told["bucket"]["name"], unquote_plus(stored["key"]), version)
 
 
 def _of_eventbridge(event: Event) -> list[StoredObject]:
@@ -97,5 +113,19 @@ def _of_eventbridge(event: Event) -> list[StoredObject]:
     # EventBridge writes keys as they are.
     detail = event["detail"]
     stored = detail["object"]
-    reference = Reference(stored["key"], version_of(stored.get("version-id"), stored["etag"]))
-    return [StoredObject(detail["bucket"]["name"], reference)]
+    version = version_of(stored.get("version-id"), stored["etag"])
+    return [_object(detail["bucket"]["name"], stored["key"], version)]
+
+
+def _object(bucket: str, key: str, version: str) -> StoredObject:
+    """Check what is told; one that no database takes would have its neighbours fail too."""
+    for text in (bucket, key, version):
+        if not isinstance(text, str):
+            raise EventError(f"not an event of an object: {text!r} is no text")
+        try:
+            size_bytes = len(text.encode())
+        except UnicodeEncodeError as error:  # half a letter, as JSON can have it
+            raise EventError(f"not an event of an object: {text!r} is no text") from error
+        if not 1 <= size_bytes <= MAX_KEY_BYTES:
+            raise EventError(f"not an event of an object: {size_bytes} bytes in {text[:80]!r}")
+    return StoredObject(bucket, Reference(key, version))

@@ -26,6 +26,7 @@ from lambda_adapters.events import (
     EventError,
     StoredObject,
     is_batch,
+    messages_of,
     objects_of,
     objects_of_message,
 )
@@ -54,7 +55,8 @@ def handler(event: Event, context: Any) -> dict[str, Any]:
     are not finished. For any other event that is an error, and Lambda delivers it again.
 
     Raises:
-        EventError: the event, not being of SQS, is none of an object's.
+        EventError: the event, not being of SQS, is none of an object's; or a message of SQS has
+            no id.
         NotFinished: likewise, and not all of its objects could be finished.
     """
     if is_batch(event):
@@ -67,7 +69,7 @@ def handler(event: Event, context: Any) -> dict[str, Any]:
 
 def _batch(event: Event, context: Any) -> dict[str, Any]:
     # All messages' objects are classified together; then each message is asked about its own.
-    found = {record["messageId"]: _parsed(record["body"]) for record in event["Records"]}
+    found = {message_id: _parsed(body) for message_id, body in messages_of(event).items()}
     readable = [one for one in found.values() if not isinstance(one, EventError)]
     unfinished = _work([one for stored in readable for one in stored], environment())
 
@@ -90,7 +92,7 @@ def _batch(event: Event, context: Any) -> dict[str, Any]:
     return dict(answer)
 
 
-def _parsed(body: str) -> list[StoredObject] | EventError:
+def _parsed(body: Any) -> list[StoredObject] | EventError:
     try:
         return objects_of_message(body)
     except EventError as error:
@@ -103,7 +105,7 @@ def _work(stored: Iterable[StoredObject], at_hand: Environment) -> Unfinished:
     for one in stored:
         if one.bucket != at_hand.images.bucket:
             unfinished[one] = f"it is in {one.bucket}, not in {at_hand.images.bucket}"
-        elif "\0" in one.reference.key:
+        elif "\0" in one.reference.key + one.reference.version:
             unfinished[one] = "no row can have such a key"
         else:
             ours[one.reference] = one

@@ -32,7 +32,7 @@ Pixels = npt.NDArray[np.uint8]
 TILE_PX = 64  # side of the square that the reference model sees
 MIN_SIDE_PX = 8  # below this there is nothing to classify
 MAX_PIXELS = 25_000_000  # 5,000 x 5,000; 100 MB while it decodes, 400 MB as WebP
-DECODE_LIMIT_S = 2.0  # a 25-megapixel PNG needs about half of it
+DECODE_LIMIT_S = 2.0  # of a processor; a 25-megapixel PNG needs about half of it
 # Pillow decodes between two reads of these sizes, and only there can it be stopped. The
 # worst 16 bytes of a JPEG go over all of its pixels once: 50 ms where they are 25 million.
 READ_BYTES, READ_BYTES_IF_LARGE = 4096, 256
@@ -67,18 +67,19 @@ class ImageError(ValueError):
 
 
 class _ReadUntil(io.BytesIO):
-    """A file that refuses to be read past a deadline.
+    """A file that refuses to be read once its thread has worked on it for too long.
 
     A progressive JPEG may repeat thousands of scans over the same pixels, which the bound
-    on pixels does not see; this one does.
+    on pixels does not see; this one does. It counts the thread's own time: that others had
+    the processor meanwhile is no fault of the image's.
     """
 
     def __init__(self, data: bytes, limit_s: float) -> None:
         super().__init__(data)
-        self._deadline = time.monotonic() + limit_s
+        self._deadline = time.thread_time() + limit_s
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if time.monotonic() > self._deadline:
+        if time.thread_time() > self._deadline:
             raise ImageError("decode_timeout", "The image takes too long to decode.")
         return super().read(size)
 

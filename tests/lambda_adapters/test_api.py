@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import serverless_wsgi
 
 from api import create_app
-from lambda_adapters.stages import without_stage
+from lambda_adapters.door import answer as answer_event
 from local.s3 import BUCKET
 from settings import ROOT, Settings
 from tests.lambda_adapters.doors import Event, alb, http, rest
@@ -33,8 +32,7 @@ def answer(s3_endpoint: str, database_url: str) -> Callable[[Event], dict[str, A
     app = create_app(chosen.model_copy(update={"database_url": database_url}))
 
     def answered(event: Event) -> dict[str, Any]:
-        told: dict[str, Any] = serverless_wsgi.handle_request(app, without_stage(event), None)
-        return told
+        return answer_event(app, event, None)
 
     return answered
 
