@@ -28,6 +28,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         stats,
         uploads,
     )
+    from api.admission import Admission
     from api.intake import Intake
     from api.services import Services, SystemLoad
     from model.artefact import labels_of, version_of
@@ -69,6 +70,10 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     )
     predictions = Predictions(database)
     finished = Finished(chosen.database_url, predictions.get)
+    statistics = Statistics(database)
+    admission = Admission(
+        statistics.backlog, most_images=chosen.max_queued, most_age_s=chosen.max_queue_age_s
+    )
     artefact = artefact_path(chosen)
     app.extensions["skylane"] = Services(
         settings=chosen,
@@ -76,15 +81,17 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         images=image_store,
         predictions=predictions,
         listing=Listing(database),
-        statistics=Statistics(database),
+        statistics=statistics,
         series=Series(database),
         workers=Workers(database),
         finished=finished,
+        admission=admission,
         intake=Intake(
             image_store,
             predictions,
             finished,
             broker.enqueue if broker else None,
+            admission,
             lane=chosen.lane,
             max_waiting=max(1, chosen.api_threads * 3 // 4),
         ),
