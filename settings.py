@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     sweep_every_s: float = Field(default=5.0, gt=0)
     stale_after_s: float = Field(default=30.0, gt=0)  # pending or running for longer: enqueue again
     max_attempts: int = Field(default=3, ge=1)  # times that work on an image is begun
+    # Finished predictions go with their images when they are so old; 0: they are kept for ever.
+    retention_days: float = Field(default=0.0, ge=0)
     heartbeat_s: float = Field(default=2.0, gt=0)  # a worker silent for five of these is not live
 
     @property
