@@ -56,6 +56,17 @@ class Retention:
         more = len(rows) == self._page_rows and rows[-1]["is_old"]
         return Page(old, rows[-1]["id"] if more else None)
 
+    def count(self, older_than_s: float) -> int:
+        """Return how many there are to go."""
+        [row] = self._database.query(
+            """
+            SELECT count(*) AS rows FROM predictions WHERE status IN ('done', 'failed')
+            AND accepted_at < clock_timestamp() - make_interval(secs => %s)
+            """,
+            (older_than_s,),
+        )
+        return int(row["rows"])
+
     def delete(self, ids: Sequence[int]) -> int:
         """Delete rows whose images are gone; return how many there still were.
 

@@ -32,7 +32,7 @@ class FileImages:
         pass
 
     def put(self, key: str, data: bytes, content_type: str) -> Reference:
-        path = self._path(key)
+        path = self.path(key)
         try:
             try:
                 self._write(path, data)
@@ -53,7 +53,7 @@ class FileImages:
 
     def get(self, reference: Reference) -> bytes:
         try:
-            return self._path(reference.key).read_bytes()
+            return self.path(reference.key).read_bytes()
         except FileNotFoundError as error:
             raise ImageNotFound(reference.key) from error
         except PermissionError as error:
@@ -65,7 +65,7 @@ class FileImages:
         return [get_or_error(self, reference) for reference in references]
 
     def delete(self, reference: Reference) -> None:
-        path = self._path(reference.key)
+        path = self.path(reference.key)
         try:
             path.unlink(missing_ok=True)
             _flush(path.parent)
@@ -75,7 +75,7 @@ class FileImages:
     def delete_many(self, references: Sequence[Reference]) -> list[Reference]:
         gone: dict[Path, list[Reference]] = {}
         for reference in references:
-            path = self._path(reference.key)
+            path = self.path(reference.key)
             try:
                 path.unlink(missing_ok=True)
             except OSError as error:
@@ -92,7 +92,8 @@ class FileImages:
                 flushed += those
         return flushed
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Return where the image under a key is, or would be; raises ``ImageNotFound``."""
         if key.startswith("/") or ".." in key.split("/"):
             raise ImageNotFound(key)
         return self._folder / key

@@ -1,0 +1,103 @@
+"""`skylane backup`, `restore` and `prune`: keep what there is, and let go of what is old."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from cli.environment import environment
+
+UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+
+
+class Age(click.ParamType):  # type: ignore[type-arg]
+    """An age such as 30d or 12h, in seconds."""
+
+    name = "age"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read it, or fail with what it can be."""
+        if isinstance(value, float):
+            return value
+        read = re.fullmatch(r"(\d+(?:\.\d+)?)([dhms])", str(value))
+        if not read:
+            self.fail(f"{value!r} is no age such as 30d, 12h, 15m or 90s.", param, ctx)
+        return float(read[1]) * UNITS_S[read[2]]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    from local.errors import LocalError
+    from store.errors import StoreError
+
+    try:
+        yield
+    except (LocalError, StoreError) as error:
+        raise click.ClickException(str(error).strip()) from error
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def backup(folder: Path) -> None:
+    """Copy all predictions and images into the new FOLDER, while Skylane runs or not.
+
+    Images on S3 are not copied: the bucket's own versions or replication keep them.
+    """
+    chosen = environment()
+    with _told():
+        from local.backup import back_up
+
+        copied = back_up(chosen, folder)
+    images = "images left on S3" if copied.images is None else f"{copied.images} images"
+    click.echo(f"{folder}: {copied.rows} predictions, {images}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def restore(folder: Path) -> None:
+    """Fill an empty SKYLANE_HOME, or DATABASE_URL, with what `skylane backup` copied to FOLDER.
+
+    Then start Skylane: what was not finished is.
+    """
+    chosen = environment()
+    with _told():
+        from local.backup import restore as run
+
+        copied = run(chosen, folder)
+    click.echo(f"restored {copied.rows} predictions")
+
+
+@click.command()
+@click.option("--older-than", "age_s", type=Age(), required=True, metavar="AGE", help="30d, 12h")
+@click.option("--dry-run", is_flag=True, help="Only say how many there are.")
+def prune(age_s: float, dry_run: bool) -> None:
+    """Delete finished predictions that were accepted so long ago, and their images."""
+    chosen = environment()
+    with _told():
+        from local.backup import database_of
+        from store.database import Database
+        from store.images import open_images
+        from store.retention import Retention
+        from tasks.retention import prune as run
+
+        with database_of(chosen) as url:
+            database = Database(url, size=1)
+            retention = Retention(database)
+            try:
+                if dry_run:
+                    click.echo(f"{retention.count(age_s)} predictions would go")
+                    return
+                images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
+                gone = run(retention, images, age_s, within_s=float("inf"))
+            finally:
+                database.close()
+    click.echo(f"{gone} predictions and their images have gone")
+
+
+COMMANDS = [backup, restore, prune]
