@@ -32,7 +32,7 @@ SEND_S = 60.0  # for each part of an answer: who does not read it holds a thread
 LINGER_S = 2.0  # an answer was the last one: until the client closes, too
 LOOK_EVERY_S = 0.5  # for who is too slow
 BODIES_AT_ONCE = 4  # of the largest size: bytes of requests that are still arriving, at most
-FILES_MOST = 65_536
+FILES_MOST, FILES_OTHERWISE = 65_536, 200  # open ones: at most, and those that are no connections
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 DEFER = object()  # what ``handle`` returns of a request that has not come yet
 
@@ -94,6 +94,10 @@ class Connection(TConn):
         return now_s - (self.since_s or now_s) > allowed_s
 
 
+def _since_s(conn: Connection) -> float:
+    return conn.since_s or 0.0
+
+
 class Worker(ThreadWorker):
     """A process of the API. Its main thread alone changes what is in the poller."""
 
@@ -102,6 +106,7 @@ class Worker(ThreadWorker):
         self._arriving: dict[Connection, None] = {}
         self._arriving_bytes = 0
         self._leaving: dict[Connection, None] = {}
+        self._wants_room = False
         self._look_at_s = self._stops_at_s = 0.0
 
     @classmethod
@@ -115,6 +120,7 @@ class Worker(ThreadWorker):
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = FILES_MOST if hard == resource.RLIM_INFINITY else min(hard, FILES_MOST)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        self.worker_connections = min(self.cfg.worker_connections, most - FILES_OTHERWISE)
         super().init_process()
 
     # In the main thread.
@@ -124,14 +130,12 @@ class Worker(ThreadWorker):
             sock, client = listener.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._make_room(large=False)
+                self._wants_room = True
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
                 raise
             return
         self.nr_conns += 1
         self._wait_for(Connection(self.cfg, sock, client, listener.getsockname()))
-        if self.nr_conns >= self.worker_connections:
-            self._make_room(large=False)
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """See what became of a connection that a thread had in hand."""
@@ -140,15 +144,22 @@ class Worker(ThreadWorker):
             self._leave(conn)
         elif result is DEFER:
             self._wait_for(conn)
-            if self._arriving_bytes > BODIES_AT_ONCE * settings().max_body_bytes:
-                self._make_room(large=True)
         elif conn.arrival.came_bytes:  # the next request came behind this one
             self.enqueue_req(conn)
         else:
             super().finish_request(conn, fs)
 
     def murder_pending(self) -> None:
-        """Part from those who are too slow, now and then."""
+        """Part from those who are too slow, now and then, and from others where room is wanted.
+
+        Called once the events of a look into the poller are dealt with. Not earlier: there may be
+        one among them of a connection that would be closed by then.
+        """
+        if self._wants_room or self.nr_conns >= self.worker_connections:
+            self._wants_room = False
+            self._make_room_for_connections()
+        if self._arriving_bytes > BODIES_AT_ONCE * settings().max_body_bytes:
+            self._make_room_for_bodies()
         now_s = time.monotonic()
         if now_s < self._look_at_s:
             return
@@ -178,18 +189,23 @@ class Worker(ThreadWorker):
         self._waits_no_longer(conn)
         self.enqueue_req(conn)
 
-    def _make_room(self, *, large: bool) -> None:
-        """Give up the request that is arriving for longest; or, of none, an idle connection."""
-        arriving = [
-            one for one in self._arriving if not large or one.counted_bytes > IN_MEMORY_BYTES
-        ]
-        if arriving:
-            self._give_up(min(arriving, key=lambda one: one.since_s or 0.0), NO_ROOM)
-        elif self.keepalived_conns and not large:
+    def _make_room_for_connections(self) -> None:
+        """Let go of who leaves, else of the request that is arriving for longest, or who idles."""
+        if self._arriving and not self._leaving:
+            self._give_up(min(self._arriving, key=_since_s), NO_ROOM)
+        if self._leaving:
+            self._close(next(iter(self._leaving)))  # now: its place is what is wanted
+        elif self.keepalived_conns:
             idle = self.keepalived_conns.popleft()
             self.poller.unregister(idle.sock)
             self.nr_conns -= 1
             idle.close()
+
+    def _make_room_for_bodies(self) -> None:
+        """Let go of the large body that is arriving for longest."""
+        large = [one for one in self._arriving if one.counted_bytes > IN_MEMORY_BYTES]
+        if large:
+            self._give_up(min(large, key=_since_s), NO_ROOM)
 
     def _give_up(self, conn: Connection, answer: bytes) -> None:
         self._waits_no_longer(conn)

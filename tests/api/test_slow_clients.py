@@ -10,14 +10,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from api.arrival import Arrival
 from tests.stack import until
 
 SLOW = 200
@@ -184,17 +181,3 @@ def test_too_many_headers_are_refused(api_url: str) -> None:
     with closing(opened(api_url)) as connection:
         told = ask(connection, HEAD + b"A: " + b"b" * 70_000)
         assert told.startswith(b"HTTP/1.1 431 ")
-
-
-def test_a_request_that_is_too_slow_is_told(
-    tmp_path: Path, tile: bytes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from api import worker
-
-    conn: Any = object.__new__(worker.Connection)
-    conn.arrival, conn.since_s = Arrival(10**6), 100.0
-    assert not conn.is_overdue(119)
-    assert conn.is_overdue(121)
-    conn.arrival._add(HEAD + b"\r\n" + bytes(10_000))
-    assert not conn.is_overdue(149)
-    assert conn.is_overdue(151)
