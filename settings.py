@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1)
     max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1)  # of a whole request, so of a batch
     max_batch_files: int = Field(default=1000, ge=1)
+    # Uploads are refused (429) while so many images are unfinished, or one waits for so long that
+    # nobody began to work on; 0: never.
+    max_queued: int = Field(default=20_000, ge=0)
+    max_queue_age_s: float = Field(default=3600.0, ge=0)
     # How the lanes compare, as the bench wrote it; default: home/report.json
     report: Path | None = None
     ui: Path = ROOT / "ui" / "dist"  # the page that is served at /, as ui/build makes it
@@ -109,6 +113,8 @@ class Settings(BaseSettings):
     sweep_every_s: float = Field(default=5.0, gt=0)
     stale_after_s: float = Field(default=30.0, gt=0)  # pending or running for longer: enqueue again
     max_attempts: int = Field(default=3, ge=1)  # times that work on an image is begun
+    # Finished predictions go with their images when they are so old; 0: they are kept for ever.
+    retention_days: float = Field(default=0.0, ge=0)
     heartbeat_s: float = Field(default=2.0, gt=0)  # a worker silent for five of these is not live
 
     @property

@@ -31,6 +31,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         stats,
         uploads,
     )
+    from api.admission import Admission
     from api.intake import Intake
     from api.openapi import Documented
     from api.services import Services, SystemLoad
@@ -74,6 +75,10 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     )
     predictions = Predictions(database)
     finished = Finished(chosen.database_url, predictions.get)
+    statistics = Statistics(database)
+    admission = Admission(
+        statistics.backlog, most_images=chosen.max_queued, most_age_s=chosen.max_queue_age_s
+    )
     artefact = artefact_path(chosen)
     app.labels = labels_of(artefact)
     app.extensions["skylane"] = Services(
@@ -82,15 +87,17 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         images=image_store,
         predictions=predictions,
         listing=Listing(database),
-        statistics=Statistics(database),
+        statistics=statistics,
         series=Series(database),
         workers=Workers(database),
         finished=finished,
+        admission=admission,
         intake=Intake(
             image_store,
             predictions,
             finished,
             broker.enqueue if broker else None,
+            admission,
             lane=chosen.lane,
             max_waiting=max(1, chosen.api_threads * 3 // 4),
         ),

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Flask, Response, json, request
+from flask import Flask, Response, g, json, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from api.admission import Overloaded
 from api.services import services
 from store.errors import StoreError, Unreadable
 
@@ -81,6 +82,13 @@ def register(app: Flask) -> None:
     @app.errorhandler(Problem)
     def _problem(error: Problem) -> Response:
         return respond(error)
+
+    @app.errorhandler(Overloaded)
+    def _overloaded(error: Overloaded) -> Response:
+        g.overloaded = True  # for api.metrics
+        answer = respond(Problem(429, "overloaded", str(error)))
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
 
     @app.errorhandler(Unreadable)
     def _image(error: Unreadable) -> Response:

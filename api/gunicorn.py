@@ -32,6 +32,7 @@ logconfig_dict = {
     },
 }
 
+worker_connections = 2000  # of a process, open at once: idle ones, and those whose request arrives
 limit_request_line = 8190  # bytes: a hundred ids take 5,000
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"

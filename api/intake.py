@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+from api.admission import Admission
 from batching import MicroBatcher
 from store.errors import Conflict, StoreError
 from store.images import ImageStore
@@ -59,6 +60,7 @@ class Intake:
         predictions: Predictions,
         finished: Finished,
         enqueue: Callable[[Iterable[Reference]], None] | None,
+        admission: Admission,
         *,
         lane: str,
         max_waiting: int,
@@ -67,6 +69,7 @@ class Intake:
         self._predictions = predictions
         self._finished = finished
         self._enqueue = enqueue
+        self._admission = admission
         self._lane = lane
         # Each wait holds one of the server's threads; some are kept for everyone else.
         self._places_to_wait = threading.BoundedSemaphore(max_waiting)
@@ -86,6 +89,7 @@ class Intake:
         be classified. Beyond the places to wait in, it returns without waiting.
 
         Raises:
+            Overloaded: too much waits already, and nothing was accepted.
             StoreError: the images or rows could not be stored, and what was is taken back as
                 far as the stores can be reached: they can be sent again.
         """
@@ -110,7 +114,20 @@ class Intake:
             self._places_to_wait.release()
 
     def _submit(self, uploads: list[Named]) -> Future[list[Row | None]]:
-        """Have images committed together with others that come at the same time."""
+        """Have images committed together with others that come at the same time.
+
+        Raises:
+            Overloaded: there is no room for them.
+        """
+        self._admission.enter(len(uploads))
+        committed = self._committed_together(uploads)
+        committed.add_done_callback(partial(self._left, len(uploads)))
+        return committed
+
+    def _left(self, images: int, committed: Future[list[Row | None]]) -> None:
+        self._admission.left(images, 0 if committed.exception() else images)
+
+    def _committed_together(self, uploads: list[Named]) -> Future[list[Row | None]]:
         with self._batchers_lock:
             if not self._batchers_made:
                 self._insert = MicroBatcher(self._commit, size=COMMIT_TOGETHER)

@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 from api import access
 from api.errors import Problem
 from api.services import Services, services
+from tasks import measures
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,9 @@ seconds = Histogram(
     registry=own,
 )
 accepted = Counter("skylane_images_accepted_total", "Images on disk, with a row.", registry=own)
+refused = Counter(
+    measures.REFUSED, "Requests refused because too much waited already.", registry=own
+)
 
 # The library checks and joins labels each time anew, which costs more than to count.
 answered, took = cache(requests.labels), cache(seconds.labels)
@@ -71,6 +75,8 @@ def register(app: Flask, port: int) -> None:
         answered(method, route, response.status_code).inc()
         took(method, route).observe(time.perf_counter() - g.began)
         accepted.inc(len(g.get("request_ids", [])))
+        if g.get("overloaded"):
+            refused.inc()
         return response
 
     @app.get("/metrics", doc_ui=False)
@@ -97,6 +103,8 @@ QUEUE_NAMES = (
     "skylane_images_pending",
     "skylane_images_running",
     "skylane_queue_age_seconds",
+    "skylane_queue_limit_images",
+    "skylane_queue_limit_seconds",
     "skylane_database_connections_used",
     "skylane_database_connections",
     "skylane_component_up",
@@ -147,6 +155,16 @@ class Queue(Collector):
                 "skylane_queue_age_seconds",
                 "How long the oldest unfinished image has been accepted for.",
                 at_hand.statistics.oldest_s(),
+            ),
+            _gauge(
+                "skylane_queue_limit_images",
+                "Unfinished images beyond which uploads are refused; 0: none.",
+                at_hand.admission.most_images,
+            ),
+            _gauge(
+                "skylane_queue_limit_seconds",
+                "How long an image may wait until uploads are refused; 0: for ever.",
+                at_hand.admission.most_age_s,
             ),
             _gauge("skylane_database_connections_used", "Of the answering process.", used),
             _gauge("skylane_database_connections", "Likewise, at most.", places),

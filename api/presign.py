@@ -37,7 +37,12 @@ VALID_S = 900
 
 @blueprint.post(
     "/uploads/presign",
-    responses={200: Presigned, 422: ProblemDocument, 501: ProblemDocument},
+    responses={
+        200: Presigned,
+        422: ProblemDocument,
+        429: ProblemDocument,
+        501: ProblemDocument,
+    },
 )
 def presign(body: Presign) -> Response:
     """Get a form for one image: send its `fields`, and `file` last, to its `url`."""
@@ -50,6 +55,7 @@ def presign(body: Presign) -> Response:
             f"`true_label` {body.true_label[:80]!r} is not a class of the model.",
             accepted_labels=at_hand.labels,
         )
+    at_hand.admission.check()
     request_id = uuid4()
     limit = at_hand.settings.max_image_bytes
     key, form = images.presign(
@@ -76,6 +82,7 @@ def presign(body: Presign) -> Response:
         202: Prediction,
         404: ProblemDocument,
         422: ProblemDocument,
+        429: ProblemDocument,
         501: ProblemDocument,
     },
 )
@@ -83,6 +90,8 @@ def complete(body: Complete) -> Response:
     """Say that the image of a presigned form was sent. In the cloud this may be left out."""
     at_hand = services()
     images = _s3()
+    if at_hand.settings.lane == "on-prem":  # in the cloud it is accepted by then, by S3's event
+        at_hand.admission.check()
     if not OURS.fullmatch(images.below_prefix(body.key) or ""):
         raise Problem(422, "invalid_parameter", "`key` is not one that a form was made for.")
     try:

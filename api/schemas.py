@@ -177,6 +177,11 @@ class StatsOut(BaseModel):
     confusion_matrix: dict[str, dict[str, int]] = Field(description="{true: {predicted: n}}")
     recent_errors: dict[str, int] = Field(description="by code, of the latest 1,000 failed")
     queue_depth: int | None = Field(description="messages; null where the broker is away")
+    max_queued: int = Field(
+        description="unfinished images beyond which uploads are refused; 0: none"
+    )
+    max_queue_age_s: float = Field(description="likewise, how long one may have waited; 0: ever")
+    uploads_refused: int = Field(description="for that, by the process that answers")
     workers: list[WorkerOut] = Field(description="live ones; none in the cloud, where AWS has them")
     system_resources: Resources
 

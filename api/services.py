@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psutil
 from flask import current_app
 
+from api.admission import Admission
 from api.intake import Intake
 from settings import Settings
 from store.database import Database
@@ -37,6 +38,7 @@ class Services:
     series: Series
     workers: Workers
     finished: Finished
+    admission: Admission
     intake: Intake
     labels: list[str]
     model_version: str | None  # None of a checkpoint, whose digest is only known by reading it

@@ -51,6 +51,9 @@ def stats() -> Response:
         confusion_matrix=confusion,
         recent_errors=at_hand.statistics.recent_errors(),
         queue_depth=_queue_depth(at_hand),
+        max_queued=at_hand.admission.most_images,
+        max_queue_age_s=at_hand.admission.most_age_s,
+        uploads_refused=at_hand.admission.refused,
         workers=_workers(at_hand),
         system_resources=at_hand.load(),
     )

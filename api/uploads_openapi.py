@@ -52,6 +52,7 @@ _BESIDE_A_RAW_BODY: list[dict[str, Any]] = [
 ]
 _PROBLEMS = {400: ProblemDocument, 413: ProblemDocument, 415: ProblemDocument} | {
     422: ProblemDocument,
+    429: ProblemDocument,
     503: ProblemDocument,
 }
 

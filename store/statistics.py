@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from store.compaction import BATCH_ROWS, in_batches, taken
@@ -10,6 +11,18 @@ from store.series import Series
 
 STAGES = ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms", "latency_ms")
 RECENT = 1000  # finished predictions that the percentiles look back over
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How much waits: images unfinished, and how long the oldest that nobody began has waited.
+
+    ``finished`` counts those that are done or failed, and are not deleted.
+    """
+
+    unfinished: int
+    finished: int
+    oldest_s: float
 
 
 class Statistics:
@@ -27,6 +40,26 @@ class Statistics:
             FROM prediction_counts GROUP BY 1, 2, 3, 4 HAVING sum(rows) <> 0
             """
         )
+
+    def backlog(self) -> Backlog:
+        """Return how much waits, at a cost that does not depend on it.
+
+        What was begun before and waits again is no measure of the queue: an image that kills
+        its workers waits for minutes while all others pass it by.
+        """
+        [row] = self._database.query(
+            """
+            SELECT coalesce(sum(rows) FILTER (WHERE status IN ('pending', 'running')), 0)::bigint
+                       AS unfinished,
+                   coalesce(sum(rows) FILTER (WHERE status IN ('done', 'failed')), 0)::bigint
+                       AS finished,
+                   coalesce((SELECT extract(epoch FROM clock_timestamp() - accepted_at)
+                             FROM predictions WHERE status = 'pending' AND attempts = 0
+                             ORDER BY id LIMIT 1), 0)::float8 AS oldest_s
+            FROM prediction_counts
+            """
+        )
+        return Backlog(**row)
 
     def oldest_s(self) -> float:
         """Return how long the oldest unfinished image has been accepted for; 0 if there is none.

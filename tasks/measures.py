@@ -9,6 +9,7 @@ from store.records import Outcome
 DONE, FAILED = "skylane_images_done_total", "skylane_images_failed_total"
 ATTEMPTS, COLD_STARTS = "skylane_attempts_total", "skylane_cold_starts_total"
 GIVEN_UP = "skylane_images_given_up_total"  # counted as failed by nobody: their workers died
+REFUSED = "skylane_uploads_refused_total"  # by the on-prem API, as too much waited
 BATCH, QUEUE = "skylane_batch_images", "skylane_queue_seconds"
 STAGES = {
     "skylane_fetch_seconds": "fetch_ms",

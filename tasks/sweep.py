@@ -15,12 +15,15 @@ import logs
 from settings import settings
 from store.database import Database
 from store.errors import StoreError
+from store.images import open_images
 from store.predictions import SWEEP_ROWS, Predictions
 from store.records import Stale
 from store.references import Reference
+from store.retention import Retention
 from store.statistics import Statistics
 from store.workers import Workers
 from tasks import measures
+from tasks.retention import prune_or_log
 
 ALIVE = "alive-sweep"
 log = logging.getLogger(__name__)
@@ -81,6 +84,7 @@ def main() -> None:
     given_up = Counter(measures.GIVEN_UP, "Images that their workers died over, time and again.")
     if chosen.metrics_port:
         start_http_server(chosen.metrics_port, addr=chosen.metrics_host)
+    images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -101,6 +105,7 @@ def main() -> None:
         except Exception as error:  # the next round tries again, and says so again
             log.error("sweep failed, next try in %s s: %s", chosen.sweep_every_s, error)
         compact(database)  # whether or not there was a broker: it needs none
+        prune_or_log(Retention(database), images, chosen.retention_days)
 
 
 if __name__ == "__main__":

@@ -39,8 +39,8 @@ class ImageStore(Protocol):
     def delete(self, reference: Reference) -> None:
         """Remove an image; nothing happens where there is none."""
 
-    def delete_many(self, references: Sequence[Reference]) -> None:
-        """Remove what can be removed, and log what cannot."""
+    def delete_many(self, references: Sequence[Reference]) -> list[Reference]:
+        """Remove what can be removed, and log what cannot; return what is not there any more."""
 
 
 def get_or_error(store: ImageStore, reference: Reference) -> bytes | NoBytes:
@@ -81,12 +81,3 @@ def _put_share(
         except ImageStoreError as error:
             return references, error
     return references, None
-
-
-def delete_all(store: ImageStore, references: Sequence[Reference]) -> None:
-    """Delete images that nobody was told of: one that stays is in nobody's way."""
-    for reference in references:
-        try:
-            store.delete(reference)
-        except ImageStoreError as error:
-            log.warning("%s stays where it is: %s", reference.key, error)

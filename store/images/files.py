@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError
-from store.images.base import NewImage, NoBytes, delete_all, get_or_error, put_all
+from store.images.base import NewImage, NoBytes, get_or_error, put_all
 from store.references import Reference
+
+log = logging.getLogger(__name__)
 
 # Flushes to one disk that wait together wait about once.
 FLUSH_CONCURRENCY = 8
@@ -29,7 +32,7 @@ class FileImages:
         pass
 
     def put(self, key: str, data: bytes, content_type: str) -> Reference:
-        path = self._path(key)
+        path = self.path(key)
         try:
             try:
                 self._write(path, data)
@@ -50,7 +53,7 @@ class FileImages:
 
     def get(self, reference: Reference) -> bytes:
         try:
-            return self._path(reference.key).read_bytes()
+            return self.path(reference.key).read_bytes()
         except FileNotFoundError as error:
             raise ImageNotFound(reference.key) from error
         except PermissionError as error:
@@ -62,15 +65,35 @@ class FileImages:
         return [get_or_error(self, reference) for reference in references]
 
     def delete(self, reference: Reference) -> None:
+        path = self.path(reference.key)
         try:
-            self._path(reference.key).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            _flush(path.parent)
         except OSError as error:
             raise ImageStoreError(f"image store: {error}") from error
 
-    def delete_many(self, references: Sequence[Reference]) -> None:
-        delete_all(self, references)
+    def delete_many(self, references: Sequence[Reference]) -> list[Reference]:
+        gone: dict[Path, list[Reference]] = {}
+        for reference in references:
+            path = self.path(reference.key)
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("%s stays where it is: %s", reference.key, error)
+            else:
+                gone.setdefault(path.parent, []).append(reference)
+        flushed = []
+        for folder, those in gone.items():
+            try:
+                _flush(folder)
+            except OSError as error:
+                log.warning("%s may still have images after a power cut: %s", folder, error)
+            else:
+                flushed += those
+        return flushed
 
-    def _path(self, key: str) -> Path:
+    def path(self, key: str) -> Path:
+        """Return where the image under a key is, or would be; raises ``ImageNotFound``."""
         if key.startswith("/") or ".." in key.split("/"):
             raise ImageNotFound(key)
         return self._folder / key
@@ -88,3 +111,15 @@ class FileImages:
             os.fdatasync(file)
         finally:
             os.close(file)
+
+
+def _flush(folder: Path) -> None:
+    """Have the disk know which files a folder has: a row that goes next must not outlive one."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:  # and so are its files
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

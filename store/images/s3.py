@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Mapping, Sequence
@@ -10,9 +11,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
-from store.errors import ImageNotFound, ImageRefused, ImageStoreError, ImageTooLarge
-from store.images.base import NewImage, NoBytes, delete_all, get_or_error, put_all
+from store.errors import ImageNotFound, ImageRefused, ImageStoreError, ImageTooLarge, StoreError
+from store.images.base import NewImage, NoBytes, get_or_error, put_all
 from store.references import Reference
+
+log = logging.getLogger(__name__)
 
 DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 # S3 answers one request in 10-50 ms whatever its size: ask for a batch's images together.
@@ -20,6 +23,7 @@ S3_CONCURRENCY = 16
 # Three tries end within 20 s, their pauses included: before a row counts as left lying
 # (SKYLANE_STALE_AFTER_S), and before Lambda ends an invocation (inferTimeoutS).
 S3_CONNECT_TIMEOUT_S, S3_READ_TIMEOUT_S, S3_TRIES = 2, 5, 3
+DELETE_AT_ONCE = 1000  # objects, as many as S3 takes
 TOO_BUSY = (408, 429)  # HTTP statuses below 500 that do not speak of the one object
 
 ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
@@ -124,8 +128,21 @@ class S3Images:
     def delete(self, reference: Reference) -> None:
         self._call("delete_object", Key=reference.key)
 
-    def delete_many(self, references: Sequence[Reference]) -> None:
-        delete_all(self, references)
+    def delete_many(self, references: Sequence[Reference]) -> list[Reference]:
+        gone = []
+        for start in range(0, len(references), DELETE_AT_ONCE):
+            some = references[start : start + DELETE_AT_ONCE]
+            objects = {"Objects": [{"Key": one.key} for one in some], "Quiet": True}
+            try:
+                told = self._call("delete_objects", Delete=objects)
+            except StoreError as error:
+                log.warning("%d images stay where they are: %s", len(some), error)
+                continue
+            stay = {one["Key"]: one for one in told.get("Errors", [])}
+            for key, why in stay.items():
+                log.warning("%s stays where it is: %s", key, why.get("Message"))
+            gone += [one for one in some if one.key not in stay]
+        return gone
 
     def presigned_get(self, reference: Reference, *, content_type: str, valid_s: int) -> str:
         """Return an address that gives an image to whoever has it, as ``content_type``."""
@@ -164,7 +181,7 @@ class S3Images:
                 raise ImageNotFound(arguments["Key"]) from error
             status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500)
             if 400 <= status < 500 and status not in TOO_BUSY:
-                raise ImageRefused(f"image store: {arguments['Key']}: {error}") from error
+                raise ImageRefused(f"image store: {arguments.get('Key', '')}: {error}") from error
             raise ImageStoreError(f"image store: {error}") from error
         except BotoCoreError as error:
             raise ImageStoreError(f"image store: {error}") from error

@@ -46,6 +46,18 @@ def test_growth(tmp_path: Path) -> None:
     assert all(parts[0]["images_per_s"] > 0 for parts in found.values())
 
 
+def test_overload(tmp_path: Path) -> None:
+    few = ("--seconds=4", "--capacity-seconds=2", "--max-queued=20")
+    found = figures("overload", tmp_path, *few)
+    assert found["capacity_per_s"] > 0
+    assert 0 < found["refused_share"] < 1
+    # Whoever was let in is done, and whoever was not was told why.
+    assert set(found["codes"]) == {"overloaded"}
+    assert sum(found["outcomes"].values()) == found["images"]
+    assert found["outcomes"]["done"] + found["outcomes"]["refused"] == found["images"]
+    assert found["memory_mb"]["api"]["most"] > 0
+
+
 def test_baselines(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
     few = ("--rounds=1", "--naive-images=8", "--images=32", "--warm-up=4")

@@ -11,7 +11,7 @@ from lambda_adapters import sweep
 from lambda_adapters.environment import Environment
 from model.images import Pixels, decode
 from settings import Settings
-from store.errors import ImageRefused, StoreError
+from store.errors import ImageNotFound, ImageRefused, StoreError
 from store.references import Reference
 from tasks.adoption import adopt
 from tests.lambda_adapters.conftest import Put
@@ -137,3 +137,21 @@ def test_an_image_that_s3_refuses_keeps_no_other_waiting(
     assert [found[one.key][0] for one in references] == ["pending", "done", "done", "done"]
     sweep.handler({}, None)  # and it is not given up: who mends the access finds it done
     assert statuses(at_hand)[references[0].key] == ("done", None)
+
+
+def test_what_is_old_goes_with_its_image(
+    at_hand: Environment, put: Put, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, young = (put(path.read_bytes()) for path in tiles[:2])
+    accepted(at_hand, [old, young])
+    sweep.handler({}, None)
+    at_hand.database.query(
+        "UPDATE predictions SET accepted_at = accepted_at - interval '2 days'"
+        " WHERE storage_key = %s",
+        (old.key,),
+    )
+    monkeypatch.setattr(sweep, "settings", lambda: Settings(retention_days=1))
+    sweep.handler({}, None)
+    assert statuses(at_hand).keys() == {young.key}
+    with pytest.raises(ImageNotFound):
+        at_hand.images.get(old)
