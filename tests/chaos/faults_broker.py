@@ -1,0 +1,82 @@
+"""The broker is killed, emptied and cut off, and repeats itself."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from tests.chaos.experiment import Strike, experiment
+
+QUEUE = "skylane"
+TIMES = 3
+
+
+@experiment("SIGKILL of the broker, with its append-only file")
+def broker_killed(strike: Strike) -> None:
+    strike.moment()
+    strike.world.broker.down(9)
+    strike.outage()
+    strike.world.broker.up()
+
+
+@experiment("SIGKILL of the broker, without its append-only file: all messages lost")
+def broker_lost(strike: Strike) -> None:
+    strike.moment()
+    strike.world.broker.down(9)
+    shutil.rmtree(strike.world.home / "redis" / "appendonlydir")
+    strike.outage()
+    strike.world.broker.up()
+
+
+@experiment("FLUSHALL on the broker mid-burst")
+def broker_emptied(strike: Strike) -> None:
+    strike.moment()
+    for _ in range(strike.rng.choice((1, 3))):
+        strike.world.client().flushall()
+        time.sleep(0.05)
+
+
+@experiment("broker frozen for seconds (SIGSTOP, SIGCONT)")
+def broker_frozen(strike: Strike) -> None:
+    strike.moment()
+    with strike.world.stopped(strike.world.broker):
+        time.sleep(strike.rng.uniform(1, 3))
+
+
+@experiment("every message delivered three times, in any order")
+def messages_tripled(strike: Strike) -> None:
+    client = strike.world.client()
+    with strike.world.stopped(*strike.world.workers):
+        strike.moment()
+        time.sleep(strike.burst.size.over_s / 2)
+        messages = client.lrange(QUEUE, 0, -1)
+        again = list(messages) * (TIMES - 1)
+        strike.rng.shuffle(again)
+        if again:
+            client.rpush(QUEUE, *again)
+        strike.notes["messages"] = len(again) // (TIMES - 1)
+
+
+@experiment("network between a worker and the broker silent, then reset; no other worker")
+def network_silent(strike: Strike) -> None:
+    _cut(strike, silent=True)
+
+
+@experiment("network between a worker and the broker cut by resets; no other worker")
+def network_reset(strike: Strike) -> None:
+    _cut(strike, silent=False)
+
+
+def _cut(strike: Strike, *, silent: bool) -> None:
+    direct, _ = strike.world.workers
+    with strike.world.stopped(direct):
+        strike.moment()
+        proxy = strike.world.proxy
+        if silent:
+            proxy.go_silent()
+        else:
+            proxy.cut()
+        try:
+            strike.outage()
+        finally:
+            proxy.heal()
