@@ -127,6 +127,7 @@ def reckon(
     )
     database.close()
     rows = {row["request_id"]: row for row in found}
+    neighbours_s = 0.0
     outcome = Outcome(troubles=[trouble for image in images for trouble in image.troubles])
     for image in images:
         row = rows.get(str(image.request_id))
@@ -146,7 +147,18 @@ def reckon(
         if row["status"] == "done" and not _right(image, row):
             outcome.duplicated += 1
             outcome.troubles.append(f"{image.name} has another's result")
-        outcome.slowest_s = max(outcome.slowest_s, image.ended_s - max(image.accepted_s, since_s))
+        if image.poisoned != (row["error_code"] == "worker_died"):
+            outcome.troubles.append(f"{image.name} is {row['status']}: {row['error_detail']}")
+        took_s = image.ended_s - max(image.accepted_s, since_s)
+        outcome.slowest_s = max(outcome.slowest_s, took_s)
+        if not image.poisoned:
+            neighbours_s = max(neighbours_s, took_s)
+        elif row["attempts"] != Settings().max_attempts:
+            outcome.troubles.append(f"{image.name} was tried {row['attempts']} times")
+    if any(image.poisoned for image in images):
+        outcome.notes["neighbours_s"] = neighbours_s
+    if missing := sum(not image.accepted for image in images):
+        outcome.troubles.append(f"{missing} images were never accepted")
     if outcome.slowest_s > bound_s:
         outcome.troubles.append(f"{outcome.slowest_s:.1f} s is over the bound of {bound_s:.1f} s")
     return outcome

@@ -27,6 +27,7 @@ class Image:
     name: str
     data: bytes
     tile_sha256: str
+    poisoned: bool = False
     accepted: bool = False
     accepted_s: float = 0.0
     ended_s: float = 0.0
@@ -87,6 +88,7 @@ class Burst:
             f"{self._mark}-{len(self.images):04d}-{self._rng.getrandbits(32):08x}.jpg",
             data + ending,
             hashlib.sha256(data).hexdigest(),
+            poisoned=bool(ending),
         )
 
     def _send(self, images: list[Image], at_s: float, wait_s: float) -> None:

@@ -7,18 +7,40 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any, Protocol
 
 from tests.chaos import audit
 from tests.chaos.audit import Outcome
 from tests.chaos.burst import Burst, Size
-from tests.chaos.world import World
+
+
+class Place(Protocol):
+    """Where experiments are made: a lane that runs."""
+
+    @property
+    def url(self) -> str:
+        """The API's address."""
+
+    @property
+    def database_url(self) -> str:
+        """The database's, with the audit installed."""
+
+    @property
+    def bound_s(self) -> float:
+        """Within which an image has its result, whatever died."""
+
+    def stored(self, key: str) -> bytes:
+        """Return an object's bytes; raises whatever says that there are none."""
+
+    def settle(self) -> None:
+        """Wait until all is as it was before a fault; an ``AssertionError`` if it never is."""
 
 
 @dataclass
 class Strike:
-    """What a fault has at hand."""
+    """What a fault has at hand. ``world`` is the place that its experiment is registered for."""
 
-    world: World
+    world: Any
     burst: Burst
     rng: Random
     began_s: float = 0.0  # when the fault was there; by the monotonic clock
@@ -36,20 +58,29 @@ class Strike:
         time.sleep(self.rng.uniform(0.3, 1.5))
 
 
+Inject = Callable[[Strike], None]
+Around = Callable[[Any], AbstractContextManager[object]]
+
+
+def _nothing(_: Any) -> AbstractContextManager[object]:
+    return nullcontext()
+
+
 @dataclass(frozen=True)
 class Experiment:
     """A fault, in the words of the table, and who injects it.
 
-    ``around`` makes what several seeds share. ``failures`` is how many images of a burst may end
-    as failed: of their own fault.
+    ``around`` makes what several seeds share. ``place`` names where it is made. ``bounds`` is
+    its bound, in bounds of the place. ``possible`` says whether this machine allows it.
     """
 
     name: str
     fault: str
-    inject: Callable[[Strike], None]
-    around: Callable[[World], AbstractContextManager[object]] = lambda _: nullcontext()
-    failures: Callable[[Strike], int] = lambda _: 0
-    bounds: float = 1.0  # the bound of this one, in bounds of the world
+    inject: Inject
+    around: Around
+    place: str
+    bounds: float
+    possible: Callable[[], bool]
 
 
 REGISTRY: dict[str, Experiment] = {}
@@ -58,26 +89,27 @@ REGISTRY: dict[str, Experiment] = {}
 def experiment(
     fault: str,
     *,
-    around: Callable[[World], AbstractContextManager[object]] = lambda _: nullcontext(),
-    failures: Callable[[Strike], int] = lambda _: 0,
+    around: Around = _nothing,
+    place: str = "on-prem",
     bounds: float = 1.0,
-) -> Callable[[Callable[[Strike], None]], Callable[[Strike], None]]:
+    possible: Callable[[], bool] = lambda: True,
+) -> Callable[[Inject], Inject]:
     """Register a function as the experiment of its name."""
 
-    def registered(inject: Callable[[Strike], None]) -> Callable[[Strike], None]:
+    def registered(inject: Inject) -> Inject:
         name = inject.__name__
-        REGISTRY[name] = Experiment(name, fault, inject, around, failures, bounds)
+        REGISTRY[name] = Experiment(name, fault, inject, around, place, bounds, possible)
         return inject
 
     return registered
 
 
-def run(world: World, one: Experiment, seed: int, size: Size) -> Outcome:
-    """Run an experiment once; the world is as it was when this returns."""
+def run(place: Place, one: Experiment, seed: int, size: Size) -> Outcome:
+    """Run an experiment once; the place is as it was when this returns."""
     began_s = time.monotonic()
     rng = Random(f"{one.name} {seed}")
-    burst = Burst(world.url, audit.TILES, rng, size, f"{one.name}-{seed}-{time.time_ns():x}")
-    strike = Strike(world, burst, rng)
+    burst = Burst(place.url, audit.TILES, rng, size, f"{one.name}-{seed}-{time.time_ns():x}")
+    strike = Strike(place, burst, rng)
     try:
         one.inject(strike)
     finally:
@@ -85,27 +117,20 @@ def run(world: World, one: Experiment, seed: int, size: Size) -> Outcome:
         strike.began_s = strike.began_s or strike.ended_s
         burst.finish()
     # A fault that lasts is no one's to recover from; the clients wait for its end as well.
-    lasted_s = strike.ended_s - strike.began_s
-    bound_s = one.bounds * world.bound_s + lasted_s
-    url = world.settings.database_url
-    audit.wait_for_ends(url, burst.images, audit.PATIENCE * bound_s)
-    stored = lambda key: (world.images / key).read_bytes()  # noqa: E731
-    outcome = audit.reckon(url, burst.images, stored, strike.began_s, bound_s)
-    if missing := sum(not image.accepted for image in burst.images):
-        outcome.troubles.append(f"{missing} images were never accepted")
-    if outcome.failed != (allowed := one.failures(strike)):
-        outcome.troubles.append(f"{outcome.failed} failed, where {allowed} have a reason to")
-    outcome.notes = strike.notes
+    bound_s = one.bounds * place.bound_s + strike.ended_s - strike.began_s
+    audit.wait_for_ends(place.database_url, burst.images, audit.PATIENCE * bound_s)
+    outcome = audit.reckon(place.database_url, burst.images, place.stored, strike.began_s, bound_s)
+    outcome.notes |= strike.notes
     outcome.took_s = time.monotonic() - began_s
     try:
-        world.settle()
+        place.settle()
     except AssertionError as error:
         outcome.troubles.append(f"afterwards: {error}")
     return outcome
 
 
-def several(world: World, one: Experiment, seeds: Iterator[int], size: Size) -> Iterator[Outcome]:
+def several(place: Place, one: Experiment, seeds: Iterator[int], size: Size) -> Iterator[Outcome]:
     """Run an experiment with several seeds."""
-    with one.around(world):
+    with one.around(place):
         for seed in seeds:
-            yield run(world, one, seed, size)
+            yield run(place, one, seed, size)

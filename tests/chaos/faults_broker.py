@@ -30,10 +30,11 @@ def broker_lost(strike: Strike) -> None:
 
 @experiment("FLUSHALL on the broker mid-burst")
 def broker_emptied(strike: Strike) -> None:
-    strike.moment()
-    for _ in range(strike.rng.choice((1, 3))):
-        strike.world.client().flushall()
-        time.sleep(0.05)
+    with strike.world.stopped(*strike.world.workers):  # so that there is something to lose
+        strike.moment()
+        for _ in range(strike.rng.choice((1, 3))):
+            time.sleep(0.1)
+            strike.world.client().flushall()
 
 
 @experiment("broker frozen for seconds (SIGSTOP, SIGCONT)")
@@ -55,28 +56,3 @@ def messages_tripled(strike: Strike) -> None:
         if again:
             client.rpush(QUEUE, *again)
         strike.notes["messages"] = len(again) // (TIMES - 1)
-
-
-@experiment("network between a worker and the broker silent, then reset; no other worker")
-def network_silent(strike: Strike) -> None:
-    _cut(strike, silent=True)
-
-
-@experiment("network between a worker and the broker cut by resets; no other worker")
-def network_reset(strike: Strike) -> None:
-    _cut(strike, silent=False)
-
-
-def _cut(strike: Strike, *, silent: bool) -> None:
-    direct, _ = strike.world.workers
-    with strike.world.stopped(direct):
-        strike.moment()
-        proxy = strike.world.proxy
-        if silent:
-            proxy.go_silent()
-        else:
-            proxy.cut()
-        try:
-            strike.outage()
-        finally:
-            proxy.heal()

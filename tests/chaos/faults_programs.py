@@ -80,8 +80,9 @@ def api_killed_between(strike: Strike) -> None:
 
 @experiment("SIGKILL of the sweep, also between taking rows up and sending them; broker emptied")
 def sweep_killed(strike: Strike) -> None:
-    strike.moment()
-    strike.world.client().flushall()
+    with strike.world.stopped(*strike.world.workers):  # so that there is something to lose
+        strike.moment()
+        strike.world.client().flushall()
     point = strike.rng.choice(("after-sweep", "before-enqueue", "after-enqueue", ""))
     if not point:
         strike.world.sweep.strike()
@@ -101,8 +102,9 @@ def sweeps_at_once(strike: Strike) -> None:
     for other in others:
         other.up()
     try:
-        strike.moment()
-        world.client().flushall()
+        with world.stopped(*world.workers):
+            strike.moment()
+            world.client().flushall()
         time.sleep(world.settings.stale_after_s + 1)
     finally:
         for other in others:

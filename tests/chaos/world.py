@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -24,6 +24,7 @@ from local.postgres import EmbeddedPostgres
 from settings import Settings
 from store.migrations import migrate
 from tests.chaos import audit
+from tests.chaos.clock import Clock
 from tests.chaos.program import Program
 from tests.chaos.proxy import Proxy
 
@@ -37,11 +38,10 @@ QUICK = {"stale_after_s": 2.0, "sweep_every_s": 0.25}
 class World:
     """Real processes, each kept running. ``with`` it."""
 
-    def __init__(
-        self, home: Path, *, env: Mapping[str, str] | None = None, **chosen: float
-    ) -> None:
+    def __init__(self, home: Path, **chosen: float) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
+        self.clock, self.clock_s = Clock(home), 0
         self.armed = home / "armed"
         self.images = home / "images"
         for folder in (self.armed, self.images, home / "logs"):
@@ -56,7 +56,7 @@ class World:
         self.settings = Settings(home=home, api_port=port, **chosen).model_copy(  # type: ignore[arg-type]
             update={"database_url": self._postgres.url, "broker_url": self._broker.url}
         )
-        self._env = env or {}
+        self._env = self.clock.env
         self.postgres = Program(
             "postgres",
             self._postgres.command,
@@ -75,6 +75,15 @@ class World:
             self._program("worker-2", command, BROKER_URL=self.proxy.url),
         ]
         self.sweep = self._program("sweep", programs.sweep(self.settings))
+
+    @property
+    def database_url(self) -> str:
+        """The database's address."""
+        return self.settings.database_url
+
+    def stored(self, key: str) -> bytes:
+        """Return the bytes of an image in the store."""
+        return (self.images / key).read_bytes()
 
     @property
     def bound_s(self) -> float:
@@ -164,6 +173,10 @@ class World:
         finally:
             for program in some:
                 program.strike(signal.SIGCONT)
+
+    def another_worker(self, name: str, command: list[str], **env: str) -> Program:
+        """Return a worker more, which is not up yet."""
+        return self._program(name, [*command, *programs.worker(self.settings)], **env)
 
     def _program(self, name: str, command: list[str], ready=lambda: True, **env: str) -> Program:  # type: ignore[no-untyped-def]
         return Program(name, command, self.home / "logs" / f"{name}.log",
