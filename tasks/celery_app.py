@@ -13,6 +13,7 @@ import logs
 from settings import settings
 from store.errors import StoreError
 from store.references import Reference
+from tasks import transport
 
 log = logging.getLogger(__name__)
 QUEUE = "skylane"
@@ -23,6 +24,7 @@ RETRIES = 5
 RETRY_BACKOFF_S = 1
 RETRY_BACKOFF_MAX_S = 20
 
+transport.use()
 app = Celery("skylane", broker=settings().broker_url, events="tasks.events:LastingEvents")
 app.conf.update(
     # Messages are data. Pickle would let whoever reaches the broker run code here.
