@@ -34,7 +34,7 @@ class Program:
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self.name = name
-        self.deaths = 0  # that nobody asked for by ``down``
+        self.ends: list[str] = []  # of its own accord: neither ``down`` nor a signal
         self._command = command
         self._env = env or {}
         self._prepare = prepare
@@ -116,7 +116,8 @@ class Program:
             self._ended.set()
             if not self._wanted:
                 return
-            self.deaths += 1
+            if child.end.startswith("exit"):
+                self.ends.append(child.end)
         timer = threading.Timer(RESTART_AFTER_S, self._start_again)
         timer.daemon = True
         timer.start()

@@ -112,8 +112,12 @@ class World:
     def settle(self) -> None:
         """Wait until each part is there, and each worker has done something that was new.
 
-        A worker may be alive, say so, and take no message any more.
+        A worker may be alive, say so, and take no message any more. And none may have ended that
+        nobody killed: it would come back, but only so often before ./run gives up.
         """
+        for program in (self.api, *self.workers, self.sweep):
+            ends, program.ends = program.ends, []
+            assert not ends, f"{program.name} has ended by itself: {ends}"
         for program in (self.postgres, self.broker, self.api, *self.workers):
             program.wait_ready()
         deadline_s = time.monotonic() + SERVE_LIMIT_S
