@@ -101,7 +101,7 @@ class Burst:
             except requests.RequestException:
                 time.sleep(AGAIN_AFTER_S)
                 continue
-            if answer.status_code not in TRY_AGAIN:
+            if not _try_again(answer):
                 self._take(images, answer)
                 return
             time.sleep(AGAIN_AFTER_S)
@@ -124,9 +124,16 @@ class Burst:
         told = answer.json()
         # A single image that was waited for and failed is answered by its problem; it has a row.
         accepted = answer.ok or "request_id" in told
-        results = told.get("results", [told])
+        results = told.get("results") or [told] * len(images)
         for image, result in zip(images, results, strict=True):
             image.accepted = accepted and result.get("status") != "rejected"
             image.accepted_s = time.monotonic()
             if not image.accepted:
                 image.troubles.append(f"{image.name} was refused: {answer.status_code} {result}")
+
+
+def _try_again(answer: requests.Response) -> bool:
+    """Say whether this may pass: also a gateway's word for a function that died, which has no code."""
+    if answer.status_code in TRY_AGAIN:
+        return True
+    return answer.status_code >= 500 and "code" not in answer.text

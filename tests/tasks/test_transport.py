@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from kombu import Queue
+from kombu.entity import Queue
 
 from tasks.celery_app import app
 
