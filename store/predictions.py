@@ -182,7 +182,8 @@ class Predictions:
             {"stale": stale_after_s, "attempts": max_attempts, "limit": SWEEP_ROWS},
         )
         left: dict[bool, list[Reference]] = {True: [], False: []}
-        for row in rows:
+        # What was begun most often comes last, so that it takes no others along once more.
+        for row in sorted(rows, key=lambda row: int(row["attempts"])):
             if not row["spent"]:
                 reference = Reference(row["storage_key"], row["storage_version"])
                 left[row["attempts"] > 0].append(reference)

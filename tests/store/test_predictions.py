@@ -170,6 +170,17 @@ def test_the_sweep_leaves_alone_what_is_fresh(predictions: Predictions, accept: 
     assert waiting in predictions.claim([waiting], "w", STALE_S)
 
 
+def test_what_was_begun_most_often_is_taken_up_last(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    poison, *neighbours = accept(20)
+    predictions.claim([poison, *neighbours], "dead", STALE_S)
+    database.query("UPDATE predictions SET attempts = 2 WHERE storage_key = %s", (poison.key,))
+    age(database, STALE_S + 1)
+    suspects = predictions.sweep(STALE_S, ATTEMPTS).suspects
+    assert (set(suspects), suspects[-1]) == ({poison, *neighbours}, poison)
+
+
 def test_a_clock_that_was_stepped_back_leaves_no_image_lying(
     predictions: Predictions, database: Database, accept: Accept
 ) -> None:
