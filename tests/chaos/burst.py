@@ -133,7 +133,7 @@ class Burst:
 
 
 def _try_again(answer: requests.Response) -> bool:
-    """Say whether this may pass: also a gateway's word for a function that died, which has no code."""
+    """Say whether it may go well the next time, as after a 500 of a gateway, without a code."""
     if answer.status_code in TRY_AGAIN:
         return True
     return answer.status_code >= 500 and "code" not in answer.text
