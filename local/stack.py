@@ -121,7 +121,8 @@ def _programs(settings: Settings) -> list[Part]:
     """
     env = _environment(settings)
     return [
-        Part("worker", programs.worker(settings), env, folder=ROOT),
+        # Images can kill it, each three times: two such in a minute must not end all the rest.
+        Part("worker", programs.worker(settings), env, folder=ROOT, restarts=None),
         # On one machine there is one such port, and it is the worker's.
         Part("sweep", programs.sweep(settings), env | {"SKYLANE_METRICS_PORT": "0"}, folder=ROOT),
         Part(
