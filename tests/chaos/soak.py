@@ -22,7 +22,7 @@ BYTES_PER_MB = 1e6
 S_PER_H = 3600.0
 # One after the other, so that a burst is the load of its time: 30 images a second.
 LOAD = Size(singles=100, batches=5, batch_images=40, over_s=10.0)
-RECYCLE_EVERY = 6  # bursts; one worker at a time
+RECYCLE_EVERY = 18  # bursts, so about three minutes; one worker at a time
 WARM_UP = 0.3  # of the samples of a process, in which it may still grow
 MORE_FILES = 20  # at the end than at first
 MORE_CONNECTIONS = 10
@@ -38,11 +38,12 @@ def run(home: Path, minutes: float) -> dict[str, Any]:
     connections: dict[str, list[int]] = {"PostgreSQL": [], "the broker": []}
     total = audit.Outcome()
     recycled = 0
+    every = min(RECYCLE_EVERY, max(2, round(minutes * 60 / LOAD.over_s / 3)))
     with World(home) as world:
         began_s = time.monotonic()
         for number in range(1, 10**9):
             burst = Burst(world.url, audit.TILES, rng, LOAD, f"soak-{number}")
-            if number % RECYCLE_EVERY == 0:
+            if number % every == 0:
                 worker = world.workers[recycled % len(world.workers)]
                 worker.down(signal.SIGTERM)
                 worker.up()
@@ -106,17 +107,17 @@ def _told(
         slope = (
             statistics.linear_regression([s[0] for s in steady], [s[1] for s in steady]).slope
             if long_enough
-            else 0.0
+            else None
         )
         processes[name] = {
             "first_mb": steady[0][1],
             "last_mb": steady[-1][1],
-            "slope_mb_per_h": slope * S_PER_H,
+            "slope_mb_per_h": None if slope is None else slope * S_PER_H,
             "slope_bound_mb_per_h": SLOPE_MB_PER_H,
             "files_first": steady[0][2],
             "files_last": steady[-1][2],
         }
-        if slope * S_PER_H > SLOPE_MB_PER_H:
+        if slope is not None and slope * S_PER_H > SLOPE_MB_PER_H:
             troubles.append(f"{name} grows by {slope * S_PER_H:.0f} MB/h")
         if steady[-1][2] > steady[0][2] + MORE_FILES:
             troubles.append(f"{name} has {steady[-1][2]} open files, after {steady[0][2]}")

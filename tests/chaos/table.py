@@ -115,7 +115,7 @@ def _verdict(made: dict[str, Any]) -> str:
 
 def _soak(soak: dict[str, Any]) -> str:
     lines = [
-        f"**A steady load for {soak['minutes']:.0f} minutes** (`{soak['command']}`, {soak['date']},"
+        f"**A steady load for {soak['minutes']:g} minutes** (`{soak['command']}`, {soak['date']},"
         f" {soak['machine']}): {soak['accepted']:,} images accepted, {soak['done']:,} done,"
         f" {soak['lost']} lost, {soak['duplicated']} duplicated; workers were recycled"
         f" {soak['recycled']} times.\n",
@@ -123,9 +123,11 @@ def _soak(soak: dict[str, Any]) -> str:
         "|---|--:|--:|--:|--:|--:|",
     ]
     for name, one in soak["processes"].items():
+        slope = one["slope_mb_per_h"]
+        told = "too short to say" if slope is None else f"{slope:+.1f} MB/h"
         lines.append(
             f"| {name} | {one['first_mb']:.0f} MB | {one['last_mb']:.0f} MB |"
-            f" {one['slope_mb_per_h']:+.1f} MB/h | {one['files_first']} to {one['files_last']} |"
+            f" {told} | {one['files_first']} to {one['files_last']} |"
             f" {one['slope_bound_mb_per_h']:.0f} MB/h |"
         )
     for name, (first, last) in soak["connections"].items():
