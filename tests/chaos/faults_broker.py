@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import time
 
 from tests.chaos.experiment import Strike, experiment
@@ -14,7 +15,7 @@ TIMES = 3
 @experiment("SIGKILL of the broker, with its append-only file")
 def broker_killed(strike: Strike) -> None:
     strike.moment()
-    strike.world.broker.down(9)
+    strike.world.broker.down(signal.SIGKILL)
     strike.outage()
     strike.world.broker.up()
 
@@ -22,7 +23,7 @@ def broker_killed(strike: Strike) -> None:
 @experiment("SIGKILL of the broker, without its append-only file: all messages lost")
 def broker_lost(strike: Strike) -> None:
     strike.moment()
-    strike.world.broker.down(9)
+    strike.world.broker.down(signal.SIGKILL)
     shutil.rmtree(strike.world.home / "redis" / "appendonlydir")
     strike.outage()
     strike.world.broker.up()
@@ -41,7 +42,30 @@ def broker_emptied(strike: Strike) -> None:
 def broker_frozen(strike: Strike) -> None:
     strike.moment()
     with strike.world.stopped(strike.world.broker):
-        time.sleep(strike.rng.uniform(1, 3))
+        time.sleep(strike.rng.choice((1, 2, 7)))  # clients give up an answer after five
+
+
+@experiment("broker out of memory: it takes nothing for seconds")
+def broker_full(strike: Strike) -> None:
+    client = strike.world.client()
+    with strike.world.stopped(*strike.world.workers):  # so that there is something to take
+        strike.moment()
+        time.sleep(0.2)
+        client.config_set("maxmemory", 1)
+    try:
+        strike.outage()
+    finally:
+        client.config_set("maxmemory", 0)
+
+
+@experiment("broker and PostgreSQL killed at once (SIGKILL), and restarted")
+def both_killed(strike: Strike) -> None:
+    strike.moment()
+    for server in (strike.world.broker, strike.world.postgres):
+        server.down(signal.SIGKILL)
+    strike.outage()
+    for server in (strike.world.postgres, strike.world.broker):
+        server.up()
 
 
 @experiment("every message delivered three times, in any order")

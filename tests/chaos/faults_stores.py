@@ -47,6 +47,20 @@ def backend_killed(strike: Strike) -> None:
     strike.world.postgres.wait_ready()
 
 
+@experiment("all of PostgreSQL frozen for seconds (SIGSTOP, SIGCONT)")
+def database_frozen(strike: Strike) -> None:
+    strike.moment()
+    server = psutil.Process(strike.world.postgres.pid)
+    processes = [server, *server.children()]
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.suspend()
+    time.sleep(strike.rng.uniform(1, 3))
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
 @experiment("PostgreSQL out of connections")
 def database_out_of_connections(strike: Strike) -> None:
     strike.moment()
