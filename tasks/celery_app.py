@@ -57,7 +57,7 @@ app.conf.update(
     # A worker that loses the broker keeps its work and connects again for as long as needed.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # So does one whose broker answers and refuses: it is out of memory, or cannot write to its disk.
+    # So does one whose broker answers and refuses, because it is out of memory or of disk.
     broker_channel_error_retry=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     # The API answers even when the broker is down: the row is in PostgreSQL by then, and

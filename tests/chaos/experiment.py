@@ -61,6 +61,11 @@ class Strike:
         """Let a fault last for a random while."""
         time.sleep(self.rng.uniform(0.3, 1.5))
 
+    def silence(self) -> None:
+        """Let somebody be silent for a random while: in a large burst also for one so long that
+        others give up an answer, after five seconds."""
+        time.sleep(self.rng.choice((0.5, 1.5, 8)) if self.burst.size.over_s > 1 else 1)
+
 
 Inject = Callable[[Strike], None]
 Around = Callable[[Any], AbstractContextManager[object]]

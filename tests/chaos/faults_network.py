@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -24,7 +23,7 @@ def network_silent(strike: Strike) -> None:
     with strike.world.stopped(direct):
         strike.moment()
         strike.world.proxy.go_silent()
-        time.sleep(strike.rng.choice((0.5, 1.5, 8)))  # a worker gives up an answer after five
+        strike.silence()
         strike.world.proxy.heal()
 
 
@@ -104,6 +103,6 @@ def network_unplugged(strike: Strike) -> None:
     with strike.world.stopped(*others):
         strike.moment()
         assert _ip("link", "set", f"{_name()}o", "down")
-        time.sleep(strike.rng.choice((0.5, 1.5, 8)))
+        strike.silence()
         # The address stays with the link; what was sent meanwhile is sent again by TCP.
         assert _ip("link", "set", f"{_name()}o", "up")
