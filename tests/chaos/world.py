@@ -93,13 +93,17 @@ class World:
 
     def __enter__(self) -> World:
         self.proxy.__enter__()
-        for server in (self.postgres, self.broker):
-            server.up()
-        migrate(self.settings.database_url)
-        audit.install(self.settings.database_url)
-        for program in (*self.workers, self.sweep, self.api):
-            program.up()
-        self.settle()
+        try:
+            for server in (self.postgres, self.broker):
+                server.up()
+            migrate(self.settings.database_url)
+            audit.install(self.settings.database_url)
+            for program in (*self.workers, self.sweep, self.api):
+                program.up()
+            self.settle()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
