@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-STUCK_EXIT_STATUS = 70  # EX_SOFTWARE
+ENDED_EXIT_STATUS = 70  # EX_SOFTWARE
 
 
 class MicroBatcher(Generic[Item, Result]):
@@ -28,7 +28,8 @@ class MicroBatcher(Generic[Item, Result]):
     stay together, so a batch may be larger. ``wait_ms``: how long the first caller of a
     batch waits for others. ``runners``: batches in work side by side. ``time_limit_s``:
     a batch that takes longer ends the process, because a thread cannot be ended: what it
-    had in hand is found again by whoever supervises the work.
+    had in hand is found again by whoever supervises the work. With a limit, a batch that finds
+    no memory ends the process as well: it would live on, take work, and do none.
     """
 
     def __init__(
@@ -93,6 +94,8 @@ class MicroBatcher(Generic[Item, Result]):
                     mine, results = results[: len(items)], results[len(items) :]
                     future.set_result(mine)
             except BaseException as error:  # it belongs to the callers, whatever it is
+                if self._time_limit_s is not None and _no_memory(error):
+                    _end_process(b"there is no memory for a batch")
                 for _, future in calls:
                     if not future.done():
                         future.set_exception(error)
@@ -104,7 +107,8 @@ class MicroBatcher(Generic[Item, Result]):
         if self._time_limit_s is None:
             yield
             return
-        timer = threading.Timer(self._time_limit_s, _end_process)
+        stuck = b"a batch is stuck past its time limit"
+        timer = threading.Timer(self._time_limit_s, _end_process, [stuck])
         timer.daemon = True
         timer.start()
         try:
@@ -113,6 +117,11 @@ class MicroBatcher(Generic[Item, Result]):
             timer.cancel()
 
 
-def _end_process() -> None:
-    os.write(2, b"a batch is stuck past its time limit: ending this process\n")
-    os._exit(STUCK_EXIT_STATUS)
+def _no_memory(error: BaseException) -> bool:
+    # Threads have stacks, and Python has no exception of its own for one that cannot be had.
+    return isinstance(error, MemoryError) or "can't start new thread" in str(error)
+
+
+def _end_process(why: bytes) -> None:
+    os.write(2, why + b": ending this process\n")
+    os._exit(ENDED_EXIT_STATUS)

@@ -159,7 +159,8 @@ def _programs(settings: Settings) -> list[Part]:
     unmeasured = env | {"SKYLANE_METRICS_PORT": "0"}
     on_one_port = settings.model_copy(update={"metrics_port": 0})
     return [
-        Part("worker", programs.worker(settings), env, folder=ROOT),
+        # Images can kill it, each three times: two such in a minute must not end all the rest.
+        Part("worker", programs.worker(settings), env, folder=ROOT, restarts=None),
         Part("sweep", programs.sweep(settings), unmeasured, folder=ROOT),
         Part(
             "flower",

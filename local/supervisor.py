@@ -39,7 +39,8 @@ class Part:
     env: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], bool] | None = None  # None: ready as soon as it runs
     stop_signal: signal.Signals = signal.SIGTERM
-    restarts: int = 4  # within a minute; dead once more, it is given up, and all is stopped
+    # Within a minute; dead once more, it is given up, and all is stopped. None: it never is.
+    restarts: int | None = 4
     grace_s: float = 10.0  # from its stop signal to SIGKILL
     folder: Path | None = None  # that it runs in
 
@@ -216,6 +217,6 @@ class _Tracked:
         self.deaths.append(now)
         while now - self.deaths[0] > DEATHS_WITHIN_S:
             self.deaths.popleft()
-        if len(self.deaths) > self.part.restarts:
+        if self.part.restarts is not None and len(self.deaths) > self.part.restarts:
             return None
         return min(FIRST_BACKOFF_S * 2.0 ** (len(self.deaths) - 1), LONGEST_BACKOFF_S)

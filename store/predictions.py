@@ -108,7 +108,9 @@ class Predictions:
             UPDATE predictions SET status = 'running', attempts = attempts + 1,
                 started_at = clock_timestamp(), worker = %(worker)s
             {AMONG} AND (status = 'pending' OR (status = 'running'
-                    AND started_at < clock_timestamp() - make_interval(secs => %(stale)s)))
+                    AND started_at NOT BETWEEN
+                        clock_timestamp() - make_interval(secs => %(stale)s)
+                        AND clock_timestamp()))
             RETURNING storage_key, storage_version, attempts, traceparent,
                 extract(epoch FROM started_at - accepted_at)::float8 * 1000 AS queue_ms
             """,
@@ -148,16 +150,18 @@ class Predictions:
         ``running`` rows past the bound go back to ``pending``, or fail for good once they
         were begun ``max_attempts`` times. ``pending`` ones past it are to be enqueued
         again, however often: waiting in a long queue is no fault of theirs. Two sweeps at
-        once take different rows.
+        once take different rows. A time that is yet to come is past the bound as well: the
+        clock was stepped back, and by it such a row would lie for as long as that.
         """
         rows = self._database.query(
             """
             WITH stale AS (
                 SELECT id FROM predictions
                 WHERE status IN ('pending', 'running')
-                  AND enqueued_at < clock_timestamp() - make_interval(secs => %(stale)s)
-                  AND coalesce(started_at, '-infinity')
-                      < clock_timestamp() - make_interval(secs => %(stale)s)
+                  AND enqueued_at NOT BETWEEN
+                      clock_timestamp() - make_interval(secs => %(stale)s) AND clock_timestamp()
+                  AND coalesce(started_at, '-infinity') NOT BETWEEN
+                      clock_timestamp() - make_interval(secs => %(stale)s) AND clock_timestamp()
                 ORDER BY enqueued_at LIMIT %(limit)s
                 FOR UPDATE SKIP LOCKED)
             UPDATE predictions p SET
@@ -178,7 +182,8 @@ class Predictions:
             {"stale": stale_after_s, "attempts": max_attempts, "limit": SWEEP_ROWS},
         )
         left: dict[bool, list[Reference]] = {True: [], False: []}
-        for row in rows:
+        # What was begun most often comes last, so that it takes no others along once more.
+        for row in sorted(rows, key=lambda row: int(row["attempts"])):
             if not row["spent"]:
                 reference = Reference(row["storage_key"], row["storage_version"])
                 left[row["attempts"] > 0].append(reference)

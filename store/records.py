@@ -72,7 +72,8 @@ class Stale:
     """What a sweep found.
 
     ``lost`` was never begun: its message may be gone, or waits in a long queue.
-    ``suspects`` were begun and left, so one of them may have killed its worker.
+    ``suspects`` were begun and left, so one of them may have killed its worker; those that were
+    begun most often come last.
     """
 
     lost: list[Reference]

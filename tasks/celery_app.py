@@ -13,6 +13,7 @@ import logs
 from settings import settings
 from store.errors import StoreError
 from store.references import Reference
+from tasks import transport
 
 log = logging.getLogger(__name__)
 QUEUE = "skylane"
@@ -23,6 +24,7 @@ RETRIES = 5
 RETRY_BACKOFF_S = 1
 RETRY_BACKOFF_MAX_S = 20
 
+transport.use()
 app = Celery("skylane", broker=settings().broker_url, events="tasks.events:LastingEvents")
 app.conf.update(
     # Messages are data. Pickle would let whoever reaches the broker run code here.
@@ -55,6 +57,8 @@ app.conf.update(
     # A worker that loses the broker keeps its work and connects again for as long as needed.
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # So does one whose broker answers and refuses, because it is out of memory or of disk.
+    broker_channel_error_retry=True,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     # The API answers even when the broker is down: the row is in PostgreSQL by then, and
     # the sweep publishes it later. So it does not try for long.

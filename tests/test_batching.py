@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from batching import STUCK_EXIT_STATUS, MicroBatcher
+from batching import ENDED_EXIT_STATUS, MicroBatcher
 
 PATIENCE_S = 20.0  # for what must happen; a failure shows itself after so long
 NEVER_MS = 1500 * PATIENCE_S
@@ -253,8 +253,23 @@ def test_a_stuck_function_ends_the_process() -> None:
         "batching.MicroBatcher(stuck, size=1, time_limit_s=0.2)([1])\n"
     )
 
-    assert (ended.returncode, STUCK_EXIT_STATUS) == (70, 70)
+    assert (ended.returncode, ENDED_EXIT_STATUS) == (70, 70)
     assert "stuck" in ended.stderr
+
+
+@pytest.mark.parametrize("error", ["MemoryError()", """RuntimeError("can't start new thread")"""])
+def test_a_function_without_memory_ends_the_process_that_others_rely_on(error: str) -> None:
+    def asking(limit: str) -> str:
+        return (
+            "import batching\n"
+            f"def fail(items): raise {error}\n"
+            f"batching.MicroBatcher(fail, size=1{limit})([1])\n"
+        )
+
+    ended = run(asking(", time_limit_s=60"))
+    assert ended.returncode == ENDED_EXIT_STATUS
+    assert "no memory" in ended.stderr
+    assert run(asking("")).returncode == 1  # the caller's, as any other error
 
 
 def test_waiting_for_ones_turn_is_not_being_stuck() -> None:

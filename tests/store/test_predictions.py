@@ -170,6 +170,34 @@ def test_the_sweep_leaves_alone_what_is_fresh(predictions: Predictions, accept: 
     assert waiting in predictions.claim([waiting], "w", STALE_S)
 
 
+def test_what_was_begun_most_often_is_taken_up_last(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    poison, *neighbours = accept(20)
+    predictions.claim([poison, *neighbours], "dead", STALE_S)
+    database.query("UPDATE predictions SET attempts = 2 WHERE storage_key = %s", (poison.key,))
+    age(database, STALE_S + 1)
+    suspects = predictions.sweep(STALE_S, ATTEMPTS).suspects
+    assert (set(suspects), suspects[-1]) == ({poison, *neighbours}, poison)
+
+
+def test_a_clock_that_was_stepped_back_leaves_no_image_lying(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    waiting, begun = accept(1), accept(2)
+    predictions.claim(begun, "dead", 30)
+    # To the database it looks alike when its clock goes back, and when its rows are of later.
+    database.query(
+        "UPDATE predictions SET enqueued_at = enqueued_at + interval '1 hour',"
+        " started_at = started_at + interval '1 hour'"
+    )
+    assert list(predictions.claim(begun[:1], "another", 30)) == begun[:1]
+    stale = predictions.sweep(stale_after_s=30, max_attempts=3)
+    assert (stale.lost, stale.suspects) == (waiting, begun[1:])
+    # They are of now, and not taken up again and again.
+    assert predictions.sweep(stale_after_s=30, max_attempts=3).touched == 0
+
+
 def test_a_lost_message_is_found_and_not_held_against_the_image(
     predictions: Predictions, database: Database, accept: Accept
 ) -> None:

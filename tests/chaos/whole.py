@@ -1,0 +1,85 @@
+"""`./run` as users start it, killed as a whole: its supervisor alone, or every process at once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from local.postgres import EmbeddedPostgres
+from tests.chaos import audit
+from tests.chaos.experiment import Strike, experiment
+from tests.stack import Stack, until
+
+STALE_AFTER_S, SWEEP_EVERY_S, START_AND_WORK_S = 2.0, 0.25, 45.0
+
+
+class Whole:
+    """A place of experiments: the command, its address and its images."""
+
+    # All of it has to start again, PostgreSQL after a crash.
+    bound_s = STALE_AFTER_S + SWEEP_EVERY_S + START_AND_WORK_S
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self.url = stack.url
+        postgres = EmbeddedPostgres(stack.home)
+        postgres.find()
+        self.database_url = postgres.url
+
+    def stored(self, key: str) -> bytes:
+        """Return the bytes of an image in the store."""
+        return (self.stack.home / "images" / key).read_bytes()
+
+    def settle(self) -> None:
+        """It was waited for when it was started again."""
+
+
+@contextmanager
+def running(home: Path) -> Iterator[Whole]:
+    """Run it, with the audit installed."""
+    settings = {
+        "SKYLANE_STALE_AFTER_S": str(STALE_AFTER_S),
+        "SKYLANE_SWEEP_EVERY_S": str(SWEEP_EVERY_S),
+    }
+    with Stack(home, **settings) as stack:
+        place = Whole(stack)
+        audit.install(place.database_url)
+        yield place
+
+
+@experiment("SIGKILL of ./run's own process, the parent of all; ./run again", place="whole")
+def parent_killed(strike: Strike) -> None:
+    strike.moment()
+    _kill_and_start(strike, [])
+
+
+@experiment("SIGKILL of ./run and all its processes at once; ./run again", place="whole")
+def all_killed(strike: Strike) -> None:
+    strike.moment()
+    supervisor = psutil.Process(strike.world.stack.process.pid)
+    _kill_and_start(strike, supervisor.children(recursive=True))
+
+
+def _kill_and_start(strike: Strike, children: list[psutil.Process]) -> None:
+    stack = strike.world.stack
+    stack.process.kill()
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            os.kill(child.pid, signal.SIGKILL)
+    stack.process.wait()
+    until(lambda: not any(_runs(child) for child in children))
+    strike.outage()
+    stack.start()
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
