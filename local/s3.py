@@ -42,7 +42,9 @@ def s3_server(folder: Path, tell: str = "", prefix: str = "") -> Iterator[str]:
     )
     weed = Path(sys.executable).with_name("weed")
     command = [str(weed), "server", f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1"]
-    command += ["-s3", f"-s3.config={folder / 's3.json'}", "-volume.max=5"]
+    # Volumes are made several at a time for whoever writes first, the server's own log among them:
+    # of five, that log had all now and then, and the bucket none.
+    command += ["-s3", f"-s3.config={folder / 's3.json'}", "-volume.max=100"]
     # Tables have ports of their own, and calls home are off.
     command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
     command += [f"-{name}.port={port}" for name, port in ports.items()]

@@ -116,7 +116,7 @@ def test_in_the_cloud_too_and_a_form_is_refused_as_well(
     make: Make, tile: bytes, s3_endpoint: str
 ) -> None:
     images = {"images_url": f"s3://{BUCKET}/images", "s3_endpoint_url": s3_endpoint}
-    app = make(max_queued=1, lane="serverless", **images)
+    app = make(max_queued=1, lane="serverless", access="open", **images)
     form = app.test_client().post("/uploads/presign", json={})
     assert form.status_code == 200
     assert [upload(app, tile).status_code for _ in range(2)] == [202, 429]

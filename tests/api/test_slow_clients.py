@@ -19,7 +19,7 @@ from tests.stack import until
 
 SLOW = 200
 BOUND_S = 5.0  # for the others' uploads: nothing beside ever, where a thread waits for each
-HEAD = b"POST /upload?wait=0 HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\n"
+HEAD = b"POST /upload?wait=0 HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\n"
 
 
 def opened(url: str) -> socket.socket:
@@ -150,12 +150,12 @@ def test_a_body_that_comes_in_pieces_is_whole(api_url: str, tile: bytes) -> None
 
 def test_requests_that_come_together_are_answered_in_turn(api_url: str, tile: bytes) -> None:
     one = HEAD + b"Content-Length: %d\r\n\r\n" % len(tile) + tile
-    other = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    other = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
     with closing(opened(api_url)) as connection:
         connection.sendall(one + other + one[:50])
         time.sleep(0.2)
         connection.sendall(
-            one[50:] + b"GET /nowhere HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            one[50:] + b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         )
         told = b""
         while data := connection.recv(65536):

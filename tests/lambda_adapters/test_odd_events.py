@@ -125,7 +125,10 @@ def test_a_record_of_any_kind_leaves_its_neighbours_alone(
 def app(s3_endpoint: str, database_url: str) -> Flask:
     """Return the app as the function in the cloud has it."""
     chosen = Settings(
-        lane="serverless", images_url=f"s3://{BUCKET}/images", s3_endpoint_url=s3_endpoint
+        lane="serverless",
+        access="open",
+        images_url=f"s3://{BUCKET}/images",
+        s3_endpoint_url=s3_endpoint,
     )
     made: Flask = create_app(chosen.model_copy(update={"database_url": database_url}))
     return made

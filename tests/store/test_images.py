@@ -53,12 +53,15 @@ def test_a_missing_image_is_told_from_a_missing_store(images: ImageStore) -> Non
     images.delete(Reference("never/stored"))
 
 
-def test_an_s3_that_is_away_is_a_store_error(s3_endpoint: str, tile: bytes) -> None:
+def test_an_s3_that_is_away_or_refuses_is_a_store_error(
+    s3_endpoint: str, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     away = open_images("s3://tiles", "http://127.0.0.1:1")
     with pytest.raises(StoreError):
         away.put("a", tile, "image/jpeg")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StoreError):
-        open_images("s3://no-such-bucket", s3_endpoint).put("a", tile, "image/jpeg")
+        open_images("s3://tiles", s3_endpoint).put("a", tile, "image/jpeg")
 
 
 @pytest.mark.parametrize("key", ["../outside", "a/../../outside", "/etc/passwd"])
