@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli import benching, keeping, modelling, operating
+from cli import benching, keys, modelling, operating
 from cli.environment import WrongSetting, environment
 
 # Everything heavier is imported by the command that needs it: `skylane --help` is instant.
@@ -151,7 +151,7 @@ def _address(chosen: Settings) -> str:
 
 for _command in (
     *operating.COMMANDS,
-    *keeping.COMMANDS,
+    *keys.COMMANDS,
     *benching.COMMANDS,
     *(modelling.train, modelling.teach, modelling.export, modelling.evaluate),
 ):
