@@ -31,7 +31,7 @@ TRYING_POLICY = (
     " frame-ancestors 'none'"
 )
 INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", re.DOTALL)
-KEY_HEADERS = ("X-API-Key", "Authorization")
+KEY_HEADERS = "X-API-Key, Authorization"
 
 
 def register(app: Flask, chosen: Settings) -> None:
@@ -50,7 +50,7 @@ def register(app: Flask, chosen: Settings) -> None:
             response.headers["Strict-Transport-Security"] = f"max-age={YEAR_S}"
         if chosen.keys_required:
             response.headers.setdefault("Cache-Control", "no-store")
-            response.vary.update(KEY_HEADERS)
+            response.headers.add("Vary", KEY_HEADERS)
         return response
 
 

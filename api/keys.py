@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from flask import Flask, g, request
@@ -109,5 +110,13 @@ def _from_here() -> bool:
     """
     if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
-    name = (urlsplit(f"//{request.host}").hostname or "").removesuffix(".")
+    return _names_this_machine(request.host)
+
+
+@lru_cache(maxsize=100)
+def _names_this_machine(host: str) -> bool:
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+    except ValueError:  # brackets around what is no address
+        return False
     return is_loopback(name) or name.endswith(".localhost")

@@ -34,10 +34,9 @@ def register(app: Flask, chosen: Settings) -> None:
 
     @app.before_request
     def _count() -> None:
-        if keys.is_public():
-            return
         key = keys.asking()
-        if limit := (key.rate_limit if key else None) or chosen.rate_limit:
+        limit = (key.rate_limit if key else None) or chosen.rate_limit
+        if limit and not keys.is_public():
             who = ("key", key.id) if key else ("address", request.remote_addr or "")
             g.rate = limiter.hit(limit, *who)
             if g.rate and not g.rate.allowed:

@@ -237,6 +237,7 @@ def test_without_keys_only_this_machine_is_served(make: Callable[..., Any]) -> N
         ("Host", "skylane.localhost", 200),
         ("Host", "evil.example", 403),  # whose name leads here, in a browser of this machine
         ("Host", "127.0.0.1.evil.example:8000", 403),
+        ("Host", "[127.0.0.1", 403),
         ("X-Forwarded-For", "198.51.100.7", 403),
         ("Forwarded", "for=198.51.100.7", 403),
     ):
