@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -98,7 +97,7 @@ def _repeat(
     outcomes = several(place, one, iter(seeds), SMALL if chosen.small else FULL)
     for seed, outcome in zip(seeds, outcomes, strict=True):
         kept["outcomes"][str(seed)] = outcome.as_dict()
-        chosen.json.write_text(json.dumps(figures, indent=1) + "\n")  # what there is by now
+        table.keep(chosen.json, figures)  # what there is by now
         good &= not outcome.troubles
         _tell(one, seed, outcome)
     print(f"{one.name}: {len(seeds)} seeds took {time.monotonic() - began_s:.0f} s", flush=True)

@@ -58,8 +58,12 @@ class Outcome:
     notes: dict[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return asdict(self)
+        """Return it for JSON, times to the millisecond; what is empty is left out."""
+        return {
+            name: round(value, 3) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+            if value not in ([], {})
+        }
 
 
 def install(database_url: str) -> None:

@@ -45,9 +45,19 @@ def read(path: Path) -> Figures:
     return {"experiments": {}, "soak": None} | figures
 
 
+def keep(path: Path, figures: Figures) -> None:
+    """Write the figures, an experiment a line."""
+    head = {name: one for name, one in figures.items() if name != "experiments"}
+    made = [
+        f"{json.dumps(name)}: {json.dumps(one)}" for name, one in figures["experiments"].items()
+    ]
+    inner = ",\n".join(made)
+    path.write_text(f'{json.dumps(head)[:-1]}, "experiments": {{\n{inner}\n}}}}\n')
+
+
 def write(path: Path, document: Path, figures: Figures) -> None:
     """Write the figures, and replace what is between the marks of the document."""
-    path.write_text(json.dumps(figures, indent=1) + "\n")
+    keep(path, figures)
     before, _, rest = document.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     document.write_text(f"{before}{BEGIN}\n{rendered(figures)}\n{END}{after}")
@@ -92,7 +102,7 @@ def _row(one: dict[str, Any]) -> str:
 def _notes(made: dict[str, Any]) -> Iterable[str]:
     """Yield what some experiments found besides."""
     for one in made.values():
-        notes = [outcome["notes"] for outcome in one["outcomes"].values()]
+        notes = [outcome.get("notes", {}) for outcome in one["outcomes"].values()]
         if ended := [note["ended_after_s"] for note in notes if "ended_after_s" in note]:
             yield f"- {one['fault']}: they had ended within {max(ended):.1f} s."
         if waited := [note["neighbours_s"] for note in notes if "neighbours_s" in note]:
@@ -106,7 +116,7 @@ def _verdict(made: dict[str, Any]) -> str:
         f"- {one['fault']}, seed {seed}: {trouble}"
         for one in made.values()
         for seed, outcome in one["outcomes"].items()
-        for trouble in outcome["troubles"]
+        for trouble in outcome.get("troubles", [])
     ]
     if not troubles:
         return "Nothing was lost or done twice, and no recovery took longer than its bound."

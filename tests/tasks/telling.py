@@ -10,10 +10,12 @@ from typing import Any
 from celery import Celery, signals
 
 import tasks.consumer
+from tasks import transport
 
 QUEUE = "telling"
 EVENTS, CONSUMER = "tasks.events:LastingEvents", "tasks.consumer:QuietConsumer"
 
+transport.use()
 app = Celery("telling", broker=os.environ.get("BROKER_URL"), events=EVENTS, set_as_current=False)
 app.conf.update(
     task_default_queue=QUEUE,

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Told:
         self.app = Celery("told", broker=broker_url, set_as_current=False)
         self.events: list[dict[str, Any]] = []
         self._over = threading.Event()
+        self.hears = threading.Event()  # so its connections are there
         connect: Any = Connection
         self._connection = connect(broker_url)
         self._client = self._connection.channel().client
@@ -50,10 +51,9 @@ class Told:
             receiver = self.app.events.Receiver(connection, handlers={"*": self._take})
             with receiver.consumer_context() as (listening, _, _):
                 while not self._over.is_set():
-                    try:
+                    with suppress(TimeoutError):
                         listening.drain_events(timeout=0.1)
-                    except TimeoutError:
-                        continue
+                    self.hears.set()
 
     def _take(self, event: dict[str, Any]) -> None:
         if event["hostname"] == NAME:
@@ -99,7 +99,7 @@ def told(broker_url: str) -> Iterator[Told]:
 def working(broker_url: str, told: Told, flush_every_s: float) -> Iterator[set[int]]:
     """Run a worker; give its connections, as they are at first. It ends in order."""
     told.send("sleep", 0)  # so that all connections of ours are there before
-    until(lambda: len(told.clients()) > 1)
+    assert told.hears.wait(30)
     before = told.clients()
     command = [sys.executable, "-m", "celery", "--app=tests.tasks.telling", "worker"]
     command += [f"--hostname={NAME}", "--without-mingle", "--without-gossip", "--loglevel=ERROR"]

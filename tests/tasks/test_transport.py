@@ -26,3 +26,4 @@ def test_an_acknowledgement_after_the_broker_was_given_up_is_no_error_that_nobod
     connection._do_close_transport()
     with pytest.raises(errors, match="given up"):
         message.ack()
+    message.channel.do_restore = False  # else it tries again when it is collected
