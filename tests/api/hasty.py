@@ -1,15 +1,16 @@
-"""A server that waits for less and has room for fewer, with an app that counts what it is sent."""
+"""A server that waits for less, with an app that counts what it is sent."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from api import worker
 
-HEAD_S = 1.0
-worker.HEAD_S = HEAD_S
+worker.HEAD_S = float(os.environ["HASTY_HEAD_S"])
+worker.LINGER_S = 0.5
 
 Worker = worker.Worker
 

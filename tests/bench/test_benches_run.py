@@ -47,7 +47,7 @@ def test_growth(tmp_path: Path) -> None:
 
 
 def test_overload(tmp_path: Path) -> None:
-    few = ("--seconds=4", "--capacity-seconds=2", "--max-queued=20")
+    few = ("--seconds=3", "--capacity-seconds=1", "--max-queued=20")
     found = figures("overload", tmp_path, *few)
     assert found["capacity_per_s"] > 0
     assert 0 < found["refused_share"] < 1
