@@ -56,16 +56,18 @@ class Documented(OpenAPI):
 
     def _name_labels(self, operation: dict[str, Any]) -> None:
         """Say which labels there are, wherever a request may have one."""
+        sent = "requestBody" in operation
         for parameter in operation.get("parameters", []):
             if parameter["name"] in LABELS:
-                parameter["schema"]["pattern"] = self._any_label()
+                parameter["schema"]["pattern"] = self._any_label("?" if sent else "")
         for form in operation.get("requestBody", {}).get("content", {}).values():
             label = form["schema"].get("properties", {}).get("true_label", {})
-            if label:  # an empty one is as none: forms cannot leave out one of several
+            if label:
                 texts = label.get("anyOf", [label])[0]
                 texts.get("items", texts)["pattern"] = self._any_label("?")
 
     def _any_label(self, how_often: str = "") -> str:
+        # An upload's may be empty: a form cannot leave out one of several.
         # No enumeration: a page's types are made from this document, and it has to fit any model.
         return f"^({'|'.join(map(re.escape, self.labels))}){how_often}$"
 

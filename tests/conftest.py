@@ -10,7 +10,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from local.s3 import s3_server
+from local.s3 import BUCKET, s3_server
 from local.stack import embedded
 from settings import Settings
 from store.database import Database
@@ -113,6 +113,17 @@ def s3_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run everything, as `./run` does."""
     with Stack(tmp_path_factory.mktemp("stack") / "home") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def s3_stack(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str) -> Iterator[Stack]:
+    """Run everything, with images on S3."""
+    settings = {
+        "SKYLANE_IMAGES_URL": f"s3://{BUCKET}/images",
+        "SKYLANE_S3_ENDPOINT_URL": s3_endpoint,
+    }
+    with Stack(tmp_path_factory.mktemp("s3-stack") / "home", **settings) as running:
         yield running
 
 

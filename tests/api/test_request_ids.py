@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,22 +13,10 @@ from uuid import uuid4
 import pytest
 import requests
 
-from local.s3 import BUCKET
 from tests.stack import WORKER, Stack
 
 FORMS = ["multipart", "raw", "json"]
 NO_UUIDS = ["", "7", "None", "x" * 36, "{{{0}}}", "urn:uuid:{0}", "{0}0", "\uff11" * 36]
-
-
-@pytest.fixture(scope="module")
-def s3_stack(tmp_path_factory: pytest.TempPathFactory, s3_endpoint: str) -> Iterator[Stack]:
-    """Run everything, with images on S3."""
-    settings = {
-        "SKYLANE_IMAGES_URL": f"s3://{BUCKET}/request-ids",
-        "SKYLANE_S3_ENDPOINT_URL": s3_endpoint,
-    }
-    with Stack(tmp_path_factory.mktemp("request-ids") / "home", **settings) as running:
-        yield running
 
 
 @pytest.fixture(params=["stack", "s3_stack"])

@@ -50,7 +50,10 @@ def _api(chosen: Namespace) -> int:
         own = Path(folder)
         with whole_stack(own) as stack:
             asked = ask(stack.url, seed=chosen.seed, examples=chosen.examples, folder=own)
+            log = stack.log.read_text()
     print(asked.lines)
+    if not asked.ok:
+        print("the end of the stack's log:", log[-5000:], sep="\n")
     print(f"{asked.sent} requests to {asked.operations} routes: {'sound' if asked.ok else 'WRONG'}")
     if chosen.json:
         chosen.json.write_text(

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local.s3 import s3_server
+from local.s3 import BUCKET, s3_server
 from tests.api.test_report import REPORT
 from tests.stack import Stack
 
@@ -42,18 +42,21 @@ class Documented:
 
 @contextmanager
 def whole_stack(folder: Path) -> Iterator[Stack]:
-    """Run a stack that has every route: with S3 for its images, and a report."""
-    for name in ("s3", "home"):
-        (folder / name).mkdir()
-    (folder / "home" / "report.json").write_text(json.dumps(REPORT))
+    """Run a stack that has every route, with S3 for its images."""
+    (folder / "s3").mkdir()
     with s3_server(folder / "s3") as endpoint:
         settings = {
-            "SKYLANE_IMAGES_URL": "s3://tiles/images",
+            "SKYLANE_IMAGES_URL": f"s3://{BUCKET}/images",
             "SKYLANE_S3_ENDPOINT_URL": endpoint,
-            "SKYLANE_UPLOAD_WAIT_S": "1",
         }
         with Stack(folder / "home", **settings) as stack:
+            report_on(stack)
             yield stack
+
+
+def report_on(stack: Stack) -> None:
+    """Give the stack a report, which is served as soon as it is there."""
+    (stack.home / "report.json").write_text(json.dumps(REPORT))
 
 
 def ask(url: str, *, seed: int, examples: int, folder: Path, phases: str = "") -> Documented:

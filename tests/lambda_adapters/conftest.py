@@ -9,9 +9,10 @@ from uuid import uuid4
 import boto3
 import pytest
 
-from lambda_adapters import infer, sweep
-from lambda_adapters.environment import Environment
+from lambda_adapters import environment, infer, sweep
+from lambda_adapters.environment import STREAMS, Environment
 from local.s3 import BUCKET
+from model.serving import Predicts, open_predictor
 from settings import Settings
 from store.references import Reference
 
@@ -26,9 +27,19 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("lambda")
 
 
+@pytest.fixture(scope="session")
+def predictor(home: Path) -> Predicts:
+    """Load the model, once for all tests: it keeps nothing from one image to the next."""
+    return open_predictor(Settings().artefact, streams=STREAMS, cache=home / "cache")
+
+
 @pytest.fixture
 def at_hand(
-    s3_endpoint: str, database_url: str, home: Path, monkeypatch: pytest.MonkeyPatch
+    s3_endpoint: str,
+    database_url: str,
+    home: Path,
+    predictor: Predicts,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Environment:
     """Be a Lambda environment with a database of its own."""
     monkeypatch.setenv("AWS_LAMBDA_LOG_STREAM_NAME", STREAM)
@@ -38,7 +49,9 @@ def at_hand(
         images_url=f"s3://{BUCKET}/images",
         s3_endpoint_url=s3_endpoint,
     )
-    made = Environment(chosen.model_copy(update={"database_url": database_url}))
+    with pytest.MonkeyPatch.context() as meanwhile:
+        meanwhile.setattr(environment, "open_predictor", lambda *_, **__: predictor)
+        made = Environment(chosen.model_copy(update={"database_url": database_url}))
     for module in (infer, sweep):
         monkeypatch.setattr(module, "environment", lambda: made)
     return made

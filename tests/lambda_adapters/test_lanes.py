@@ -37,7 +37,12 @@ def test_two_hundred_pictures_are_told_alike_in_both_lanes(
     ids = [result["request_id"] for result in answer["results"]]
 
     def on_prem() -> list[dict[str, Any]]:
-        return [requests.get(f"{api_url}/results/{one}", timeout=9).json() for one in ids]
+        pages = []
+        for start in range(0, len(ids), 100):
+            query: dict[str, Any] = {"request_id": ids[start : start + 100], "limit": 100}
+            pages.append(requests.get(f"{api_url}/results", params=query, timeout=9).json())
+        by_id = {row["request_id"]: row for page in pages for row in page["results"]}
+        return [by_id[one] for one in ids]
 
     until(lambda: all(row["status"] == "done" for row in on_prem()), limit_s=60)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,45 +65,52 @@ def test_a_model_that_is_none_is_told_before_anything_starts(tmp_path: Path) -> 
     assert "Traceback" not in ended.stderr
 
 
-def test_a_killed_worker_loses_no_image(tmp_path: Path, tiles: list[Path]) -> None:
-    with Stack(tmp_path / "home", **QUICK) as stack:
-        for _ in range(5):
-            upload(stack, tiles * 4, wait=0)
-        until(lambda: statuses(stack).get("running"))
-        for pid in stack.pids(WORKER):
-            os.kill(pid, signal.SIGKILL)
-        assert statuses(stack)["running"]  # so it had some in hand
-        upload(stack, tiles, wait=0)
-        until(lambda: statuses(stack) == {"done": 1050}, limit_s=60)
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run everything, with a sweep that is soon there."""
+    with Stack(tmp_path_factory.mktemp("quick") / "home", **QUICK) as running:
+        yield running
 
 
-def test_a_broker_that_hangs_holds_up_no_upload(tmp_path: Path, tiles: list[Path]) -> None:
-    with Stack(tmp_path / "home", **QUICK) as stack:
-        with stack.frozen("valkey"):
-            for _ in range(3):
-                answer = requests.post(
-                    f"{stack.url}/upload?wait=0",
-                    files={"file": tiles[0].open("rb")},
-                    timeout=5,
-                )
-                assert answer.status_code == 202
-        until(lambda: statuses(stack) == {"done": 3}, limit_s=60)
+def test_a_killed_worker_loses_no_image(quick: Stack, tiles: list[Path]) -> None:
+    done = statuses(quick).get("done", 0)
+    for _ in range(5):
+        upload(quick, tiles * 4, wait=0)
+    until(lambda: statuses(quick).get("running"))
+    for pid in quick.pids(WORKER):
+        os.kill(pid, signal.SIGKILL)
+    assert statuses(quick)["running"]  # so it had some in hand
+    upload(quick, tiles, wait=0)
+    until(lambda: statuses(quick) == {"done": done + 1050}, limit_s=60)
 
 
-def test_a_broker_that_forgets_everything_loses_no_image(tmp_path: Path, tiles: list[Path]) -> None:
+def test_a_broker_that_hangs_holds_up_no_upload(quick: Stack, tiles: list[Path]) -> None:
+    done = statuses(quick).get("done", 0)
+    with quick.frozen("valkey"):
+        for _ in range(3):
+            answer = requests.post(
+                f"{quick.url}/upload?wait=0",
+                files={"file": tiles[0].open("rb")},
+                timeout=5,
+            )
+            assert answer.status_code == 202
+    until(lambda: statuses(quick) == {"done": done + 3}, limit_s=60)
+
+
+def test_a_broker_that_forgets_everything_loses_no_image(quick: Stack, tiles: list[Path]) -> None:
     import redis
 
-    with Stack(tmp_path / "home", **QUICK) as stack:
-        with stack.frozen(WORKER):
-            upload(stack, tiles, wait=0)
-            [server] = {
-                variable
-                for pid in stack.pids(WORKER)
-                if (variable := psutil.Process(pid).environ().get("BROKER_URL"))
-            }
-            client = redis.Redis.from_url(server.replace("redis+socket://", "unix://"))
-            client.flushall()
-        until(lambda: statuses(stack) == {"done": 50}, limit_s=60)
+    done = statuses(quick).get("done", 0)
+    with quick.frozen(WORKER):
+        upload(quick, tiles, wait=0)
+        [server] = {
+            variable
+            for pid in quick.pids(WORKER)
+            if (variable := psutil.Process(pid).environ().get("BROKER_URL"))
+        }
+        client = redis.Redis.from_url(server.replace("redis+socket://", "unix://"))
+        client.flushall()
+    until(lambda: statuses(quick) == {"done": done + 50}, limit_s=60)
 
 
 def test_a_killed_api_or_sweep_comes_back(tmp_path: Path, tiles: list[Path]) -> None:
