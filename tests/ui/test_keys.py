@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.stack import until
 from tests.ui.conftest import Opener
 from tests.ui.doorman import Doorman, Refusal
 
@@ -19,7 +20,13 @@ PUBLIC = ("/", "/config.json", "/icon.svg", "/theme.js")
 def keeper(client: BaseHTTPRequestHandler) -> Refusal | None:
     """Let the page itself through, and all else only with the key."""
     public = client.path in PUBLIC or client.path.startswith("/assets/")
-    return None if public or client.headers.get("X-API-Key") == "opensesame" else (401, {})
+    return None if public or key_of(client) == "opensesame" else (401, {})
+
+
+def key_of(client: BaseHTTPRequestHandler) -> str:
+    """Return the key that was sent, by either header."""
+    bearer = client.headers.get("Authorization", "").removeprefix("Bearer ")
+    return client.headers.get("X-API-Key") or bearer
 
 
 @pytest.fixture
@@ -65,6 +72,32 @@ def test_who_has_no_key_is_not_asked_again_until_they_want_to(
     expect(page.get_by_test_id("overview")).to_have_text(re.compile("^5 of 5 done"))
 
 
+def test_a_picture_that_lies_elsewhere_is_fetched_there_without_the_key(
+    open_page: Opener, api_url: str, tiles: list[Path]
+) -> None:
+    asked: list[str] = []
+
+    def elsewhere(client: BaseHTTPRequestHandler) -> Refusal | None:
+        asked.append(key_of(client) or "none")
+        return 200, {"Access-Control-Allow-Origin": "*", "Content-Type": "image/png"}
+
+    with Doorman(api_url, elsewhere) as store:
+
+        def sends_on(client: BaseHTTPRequestHandler) -> Refusal | None:
+            if client.path.startswith("/images/") and key_of(client) == "opensesame":
+                return 307, {"Location": store.url + client.path}
+            return keeper(client)
+
+        with Doorman(api_url, sends_on) as door:
+            page = open_page(url=door.url)
+            give(page, "opensesame")
+            page.get_by_test_id("files").set_input_files(tiles[:1])
+            expect(page.get_by_test_id("overview")).to_have_text(re.compile("^1 of 1 done"))
+            page.get_by_role("link", name="Results", exact=True).click()
+            until(lambda: asked)
+    assert set(asked) == {"none"}
+
+
 def test_a_key_is_no_other_apis(open_page: Opener, door: Doorman, api_url: str) -> None:
     page = open_page(url=door.url)
     give(page, "opensesame")
@@ -72,7 +105,7 @@ def test_a_key_is_no_other_apis(open_page: Opener, door: Doorman, api_url: str) 
     sent: list[str] = []
 
     def listen(client: BaseHTTPRequestHandler) -> Refusal | None:
-        sent.append(client.headers.get("X-API-Key") or "none")
+        sent.append(key_of(client) or "none")
         return 401, {"Access-Control-Allow-Origin": "*"}
 
     with Doorman(api_url, listen) as other:

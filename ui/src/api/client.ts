@@ -23,14 +23,24 @@ export function headersFor(url: string): Record<string, string> {
   return key ? { [KEY_HEADER]: key } : {};
 }
 
+/**
+ * Likewise for what may be answered by a redirect to elsewhere, as a large picture is: browsers take
+ * this header off before they follow one, and would show any other to whoever is there.
+ */
+export function droppedHeadersFor(url: string): Record<string, string> {
+  const key = keyOf(url);
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
 /** A fetch that knows the key, and has one error for all that goes wrong. */
 export async function fetchFrom(
   url: string,
   request: Request | string,
   signal?: AbortSignal,
+  headers = headersFor(url),
 ): Promise<Response> {
   const asked = new Request(request, signal ? { signal } : undefined);
-  for (const [name, value] of Object.entries(headersFor(url))) asked.headers.set(name, value);
+  for (const [name, value] of Object.entries(headers)) asked.headers.set(name, value);
   let response: Response;
   try {
     response = await fetch(asked);

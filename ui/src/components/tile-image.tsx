@@ -3,7 +3,7 @@ import { ImageOffIcon } from "lucide-react";
 import { useState } from "react";
 
 import type { Api } from "@/api/apis";
-import { fetchFrom, type Prediction } from "@/api/client";
+import { droppedHeadersFor, fetchFrom, type Prediction } from "@/api/client";
 import { keyOf } from "@/api/keys";
 import { useBlobSource } from "@/lib/use-blob-source";
 import { cn } from "@/lib/utils";
@@ -28,7 +28,8 @@ export function TileImage({ api, row, className, large = false }: Props) {
   const keyed = keyOf(api.url) !== "";
   const { data: blob } = useQuery({
     queryKey: [api.url, "image", row.request_id],
-    queryFn: async () => (await fetchFrom(api.url, address)).blob(),
+    queryFn: async ({ signal }) =>
+      (await fetchFrom(api.url, address, signal, droppedHeadersFor(api.url))).blob(),
     enabled: fits && keyed,
     staleTime: Infinity,
   });
