@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import requests
 
 from local.postgres import EmbeddedPostgres
 from tests.chaos import audit
 from tests.chaos.experiment import Strike, experiment
-from tests.stack import Stack, until
+from tests.stack import WORKER, Stack, until
 
 STALE_AFTER_S, SWEEP_EVERY_S, START_AND_WORK_S = 2.0, 0.25, 45.0
+PARTS = ("postgres", "valkey", WORKER, "tasks.sweep", "api:create_app")
 
 
 class Whole:
@@ -37,7 +39,18 @@ class Whole:
         return (self.stack.home / "images" / key).read_bytes()
 
     def settle(self) -> None:
-        """It was waited for when it was started again."""
+        """Wait until all parts are those of the present start, and ready.
+
+        What a killed start left running answers until the next one has ended it.
+        """
+        until(lambda: all(self.stack.pids(part) for part in PARTS), 60)
+        until(self._ready, 60)
+
+    def _ready(self) -> bool:
+        try:
+            return requests.get(f"{self.url}/ready", timeout=5).ok
+        except requests.RequestException:
+            return False
 
 
 @contextmanager
@@ -76,6 +89,7 @@ def _kill_and_start(strike: Strike, children: list[psutil.Process]) -> None:
     until(lambda: not any(_runs(child) for child in children))
     strike.outage()
     stack.start()
+    strike.world.settle()
 
 
 def _runs(process: psutil.Process) -> bool:
