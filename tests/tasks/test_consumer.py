@@ -41,10 +41,6 @@ class Told:
         self._client = self._connection.channel().client
         self._thread = threading.Thread(target=self._hear)
         self._thread.start()
-        # Once it hears itself all its connections are there, and none is taken for the worker's.
-        with self.app.events.default_dispatcher(hostname=NAME) as dispatcher:
-            until(lambda: (dispatcher.send("monitor-there"), self.events)[1])
-        self.events.clear()
 
     def _hear(self) -> None:
         with self.app.connection_for_read() as connection:
