@@ -129,7 +129,8 @@ class EmbeddedPostgres:
         ):
             try:
                 process = psutil.Process(int(lock.read_text().split()[0]))
-                if process.name() != "postgres":
+                # Nor does a dead one live that nobody has buried, though it has its name.
+                if process.name() != "postgres" or process.status() == psutil.STATUS_ZOMBIE:
                     lock.unlink()
             except (FileNotFoundError, IndexError, ValueError, psutil.Error):
                 continue  # nobody lives under that id: PostgreSQL sees that itself

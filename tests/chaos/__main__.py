@@ -21,6 +21,10 @@ DEFAULT_SEEDS = 20
 SEEDS_BY_DEFAULTS = 3  # each waits for half a minute
 
 
+class Broken(Exception):
+    """A place did not come back after a fault."""
+
+
 def main() -> int:
     """Return 0 if all was as promised, else 1."""
     parser = argparse.ArgumentParser(prog="./test-chaos", description=__doc__)
@@ -66,10 +70,13 @@ def _make(chosen: argparse.Namespace, figures: table.Figures, folder: Path) -> b
         left = {one.name: _left(figures, one, name, seeds) for one in wanted}
         if not any(left.values()):
             continue
-        with start(folder / name) as place:
-            for one in wanted:
-                if left[one.name]:
-                    good &= _repeat(chosen, figures, place, name, one, left[one.name])
+        try:
+            with start(folder / name) as place:
+                for one in wanted:
+                    if left[one.name]:
+                        good &= _repeat(chosen, figures, place, name, one, left[one.name])
+        except Broken:  # the next place is another
+            good = False
     return good
 
 
@@ -95,7 +102,16 @@ def _repeat(
     )
     began_s, good = time.monotonic(), True
     outcomes = several(place, one, iter(seeds), SMALL if chosen.small else FULL)
-    for seed, outcome in zip(seeds, outcomes, strict=True):
+    for seed in seeds:
+        try:
+            outcome = next(outcomes)
+        except AssertionError as error:  # the place is of no use any more
+            print(error, flush=True)
+            first = str(error).partition("\n")[0]
+            outcome = Outcome(troubles=[f"it could not go on: {first}"])
+            kept["outcomes"][str(seed)] = outcome.as_dict()
+            table.keep(chosen.json, figures)
+            raise Broken from error
         kept["outcomes"][str(seed)] = outcome.as_dict()
         table.keep(chosen.json, figures)  # what there is by now
         good &= not outcome.troubles
