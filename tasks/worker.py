@@ -116,10 +116,7 @@ class Worker:
                     process.memory_info().rss / BYTES_PER_MB,
                 )
                 sign.touch()  # for a container's health check, which costs no process this way
-            except (
-                StoreError,
-                OSError,
-            ) as error:  # a full disk passes, and this thread has to stay
+            except (StoreError, OSError) as error:  # a full disk, say: it passes
                 log.warning("no heartbeat: %s", error)
             self._stopping.wait(self._settings.heartbeat_s)
 
