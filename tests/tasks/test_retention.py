@@ -162,6 +162,23 @@ def test_a_round_ends_in_time_and_the_next_goes_on(
     assert [prune(retention, images, 30 * DAY_S, within_s=0) for _ in range(4)] == [2, 2, 2, 0]
 
 
+def test_old_images_that_cannot_be_deleted_do_not_use_up_every_round(
+    keep: Keep, database: Database, tmp_path: Path
+) -> None:
+    images = open_images((tmp_path / "images").as_uri())
+    stuck = [tmp_path / "images" / one.key for one in keep(images, 4, 40)]
+    keep(images, 3, 40)
+    for path in stuck:
+        path.unlink()
+        path.mkdir()  # not even root unlinks a folder
+    retention = Retention(database, page_rows=2)
+    gone = [prune(retention, images, 30 * DAY_S, within_s=0) for _ in range(4)]
+    assert gone == [0, 0, 2, 1]
+    for path in stuck:
+        path.rmdir()
+    assert prune(retention, images, 30 * DAY_S) == 4  # from the start again
+
+
 def test_nothing_goes_where_nothing_is_said(keep: Keep, database: Database, tmp_path: Path) -> None:
     images = open_images((tmp_path / "images").as_uri())
     keep(images, 1, 4000)
