@@ -23,6 +23,7 @@ from api.schemas import (
 from api.services import services
 from store.errors import ImageNotFound
 from store.images import S3Images
+from store.references import Reference
 from tasks.adoption import OURS, adopt, key_of, notes_of
 
 blueprint = APIBlueprint(
@@ -95,7 +96,7 @@ def complete(body: Complete) -> Response:
     if not OURS.fullmatch(images.below_prefix(body.key) or ""):
         raise Problem(422, "invalid_parameter", "`key` is not one that a form was made for.")
     try:
-        reference = images.describe(body.key).reference
+        reference = images.describe(Reference(body.key)).reference
     except ImageNotFound as error:
         raise Problem(404, "not_found", "Nothing was sent by this form yet.") from error
     progress = adopt(
@@ -109,7 +110,10 @@ def complete(body: Complete) -> Response:
         raise Problem(503, "store_unavailable", "The image store does not give this image.")
     if not progress[reference].finished:
         at_hand.intake.announce([reference])
-    [row] = at_hand.predictions.of([reference])
+    rows = at_hand.predictions.of([reference])
+    if not rows:  # deleted while it was looked at
+        raise Problem(404, "not_found", "What was sent by this form is gone.")
+    [row] = rows
     g.request_ids = [row["request_id"]]
     response = jsonify(prediction_out(row, images.bucket))
     response.status_code = 200 if progress[reference].finished else 202

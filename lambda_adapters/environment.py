@@ -12,6 +12,7 @@ from settings import Settings, settings
 from store.database import Database
 from store.images import S3Images, open_images
 from store.predictions import Predictions
+from store.retention import Retention
 from tasks.classify import Workbench
 from tasks.served import artefact_path
 
@@ -40,6 +41,7 @@ class Environment:
         predictor.warm_up()
         self.database = Database(chosen.database_url, size=CONNECTIONS)
         self.predictions = Predictions(self.database)
+        self.retention = Retention(self.database)
         self.bench = Workbench(
             images=images,
             predictions=self.predictions,

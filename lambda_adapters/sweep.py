@@ -19,7 +19,6 @@ from settings import Settings, settings
 from store.errors import StoreError
 from store.predictions import SWEEP_ROWS
 from store.references import Reference
-from store.retention import Retention
 from tasks import traces
 from tasks.classify import classify
 from tasks.retention import prune_or_log
@@ -42,7 +41,7 @@ def handler(event: Any, context: Any) -> dict[str, int]:
         return {"touched": swept(at_hand, settings())}
     finally:
         compact(at_hand.database)
-        prune_or_log(Retention(at_hand.database), at_hand.images, settings().retention_days)
+        prune_or_log(at_hand.retention, at_hand.images, settings().retention_days)
 
 
 def swept(at_hand: Environment, chosen: Settings) -> int:

@@ -31,6 +31,7 @@ class Retention:
     def __init__(self, database: Database, page_rows: int = PAGE_ROWS) -> None:
         self._database = database
         self._page_rows = page_rows
+        self.after = 0  # the id that the last round came to, for the next one to go on from
 
     def page(self, older_than_s: float, after: int = 0) -> Page:
         """Return the next of the oldest rows.

@@ -12,7 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from model.formats import MEDIA_TYPES
 from store.errors import ImageNotFound, ImageRefused
-from store.images import Described, S3Images
+from store.images import S3Images
 from store.predictions import Predictions
 from store.records import NewPrediction, Progress
 from store.references import Reference
@@ -51,7 +51,9 @@ def adopt(
     """Insert a row, ``pending``, for each object that has none; return how far each of them is.
 
     The API's own row may still be on its way; the two find each other by key and version.
-    An upload that is gone by now is finished: the API took it back, and told its caller so.
+    What is gone by now gets no row, and is finished: the API took its upload back, and told its
+    caller so; or it was deleted, and an event that comes late must not bring its row back. What
+    was overwritten where no versions are kept gets its row, which will say that it is missing.
     Left out is what S3 refuses: without its metadata a row would lack its label for ever.
 
     Raises:
@@ -65,6 +67,7 @@ def adopt(
         try:
             rows.append(_row(one, images, labels, lane))
         except ImageNotFound:
+            log.warning("%s was gone before it had a row, and gets none", one.key)
             progress[one] = Progress(finished=True, attempts=0)
         except ImageRefused as error:
             log.error("an object gets no row: %s", error)
@@ -84,12 +87,7 @@ def adopt(
 
 def _row(reference: Reference, images: S3Images, labels: Sequence[str], lane: str) -> NewPrediction:
     ours = OURS.fullmatch(images.below_prefix(reference.key) or "")
-    try:
-        described = images.describe(reference.key)
-    except ImageNotFound:
-        if ours:
-            raise
-        described = Described(reference, UNKNOWN_TYPE, 0, {})  # what fetches it will say so
+    described = images.describe(reference)
     name, label = (_note(described.notes, note) for note in (FILENAME, TRUE_LABEL))
     return NewPrediction(
         request_id=UUID(ours[1]) if ours else _of_version(images.bucket, reference),

@@ -23,20 +23,24 @@ def prune(
     The image goes first, because its row says where it is: whatever dies in between, the row
     is found again, and the deletion done once more. The other way round, an image that nobody
     knows of would stay for ever. What cannot be deleted now keeps its row, and is tried again.
-    Ends within ``within_s`` and the time for one page more.
+    Ends within ``within_s`` and the time for one page more. The next call with this
+    ``retention`` goes on from there, and after the end from the start: thousands of the oldest
+    that cannot be deleted are not to be all that any round comes to.
+
+    How old a row is, the clock of the database's host says, and nothing else.
 
     Raises:
         StoreError: the database failed.
     """
     until_s = time.monotonic() + within_s
-    gone, after = 0, 0
+    gone = 0
     while True:
-        page = retention.page(older_than_s, after)
+        page = retention.page(older_than_s, retention.after)
         deleted = set(images.delete_many([one.reference for one in page.old]))
         gone += retention.delete([one.id for one in page.old if one.reference in deleted])
+        retention.after = page.next or 0
         if page.next is None or time.monotonic() > until_s:
             return gone
-        after = page.next
 
 
 def prune_or_log(retention: Retention, images: ImageStore, days: float) -> None:

@@ -85,6 +85,7 @@ def main() -> None:
     if chosen.metrics_port:
         start_http_server(chosen.metrics_port, addr=chosen.metrics_host)
     images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
+    retention = Retention(database)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -105,7 +106,7 @@ def main() -> None:
         except Exception as error:  # the next round tries again, and says so again
             log.error("sweep failed, next try in %s s: %s", chosen.sweep_every_s, error)
         compact(database)  # whether or not there was a broker: it needs none
-        prune_or_log(Retention(database), images, chosen.retention_days)
+        prune_or_log(retention, images, chosen.retention_days)
 
 
 if __name__ == "__main__":

@@ -13,20 +13,19 @@ from typing import Any
 
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError, ImageTooLarge, StoreError
 from store.images.base import NewImage, NoBytes, get_or_error, put_all
+from store.images.client import S3_CONCURRENCY, s3_client
 from store.references import Reference
 
 log = logging.getLogger(__name__)
 
 DEFAULT_MAX_BYTES = 10 * 1024 * 1024
-# S3 answers one request in 10-50 ms whatever its size: ask for a batch's images together.
-S3_CONCURRENCY = 16
-# Three tries end within 20 s, their pauses included: before a row counts as left lying
-# (SKYLANE_STALE_AFTER_S), and before Lambda ends an invocation (inferTimeoutS).
-S3_CONNECT_TIMEOUT_S, S3_READ_TIMEOUT_S, S3_TRIES = 2, 5, 3
 DELETE_AT_ONCE = 1000  # objects, as many as S3 takes
 TOO_BUSY = (408, 429)  # HTTP statuses below 500 that do not speak of the one object
+# What S3 says of an object that is not there, or is another one than was asked for.
+GONE = ("NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404")
 
 ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
+NULL = "null"  # version id of what was stored while a bucket kept no versions
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class S3Images:
         # asks for results needs none.
         if self._made is None:
             with self._connecting:
-                self._made = self._made or _s3_client(self._endpoint_url)
+                self._made = self._made or s3_client(self._endpoint_url)
         return self._made
 
     def connect(self) -> None:
@@ -78,23 +77,28 @@ class S3Images:
         return put_all(self, self._threads, images, S3_CONCURRENCY)
 
     def get(self, reference: Reference) -> bytes:
-        key, version = reference
-        answer = self._call("get_object", Key=key)
-        if version and _version(answer) != version:
-            if ETAG.fullmatch(version):  # of an unversioned bucket: what it named is gone
-                raise ImageNotFound(key)
-            answer = self._call("get_object", Key=key, VersionId=version)
-        data: bytes = answer["Body"]
+        data: bytes = self._find("get_object", reference)["Body"]
         return data
 
     def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
         return list(self._threads.map(lambda one: get_or_error(self, one), references))
 
-    def describe(self, key: str) -> Described:
-        """Return what is known of the object under a whole key; raises ``ImageNotFound``."""
-        answer = self._call("head_object", Key=key)
+    def describe(self, reference: Reference) -> Described:
+        """Return what is known of an object, its key being whole; raises ``ImageNotFound``.
+
+        One that was overwritten where no versions are kept is described as what is there now:
+        it was not deleted, and somebody has to hear that it was lost.
+        """
+        try:
+            answer = self._find("head_object", reference)
+        except ImageNotFound:
+            if not ETAG.fullmatch(reference.version):
+                raise
+            answer = self._call("head_object", Key=reference.key)
+            if "VersionId" in answer:
+                raise
         return Described(
-            Reference(key, _version(answer)),
+            Reference(reference.key, _version(answer)),
             answer.get("ContentType", ""),
             int(answer["ContentLength"]),
             answer.get("Metadata", {}),
@@ -126,23 +130,119 @@ class S3Images:
         return key, form
 
     def delete(self, reference: Reference) -> None:
-        self._call("delete_object", Key=reference.key)
+        """Remove what ``reference`` names: one version for good, and no other of its key."""
+        try:
+            named = self._to_delete(reference)
+            if etag := named.pop("ETag", None):
+                named["IfMatch"] = etag
+            self._call("delete_object", **named)
+        except ImageNotFound:
+            pass  # or overwritten by now, which is for another reference to say
 
     def delete_many(self, references: Sequence[Reference]) -> list[Reference]:
         gone = []
         for start in range(0, len(references), DELETE_AT_ONCE):
             some = references[start : start + DELETE_AT_ONCE]
-            objects = {"Objects": [{"Key": one.key} for one in some], "Quiet": True}
-            try:
-                told = self._call("delete_objects", Delete=objects)
-            except StoreError as error:
-                log.warning("%d images stay where they are: %s", len(some), error)
-                continue
-            stay = {one["Key"]: one for one in told.get("Errors", [])}
-            for key, why in stay.items():
-                log.warning("%s stays where it is: %s", key, why.get("Message"))
-            gone += [one for one in some if one.key not in stay]
+            told = zip(some, self._threads.map(self._to_delete_or_error, some), strict=True)
+            named: dict[Reference, dict[str, str]] = {}
+            for one, what in told:
+                if isinstance(what, ImageNotFound):
+                    gone.append(one)
+                elif isinstance(what, StoreError):
+                    log.warning("%s stays where it is: %s", one.key, what)
+                else:
+                    named[one] = what
+            gone += self._delete_together(named)
         return gone
+
+    def _delete_together(self, named: Mapping[Reference, dict[str, str]]) -> list[Reference]:
+        """Delete in one request, or one by one where that is refused; return what is gone."""
+        if not named:
+            return []
+        try:
+            told = self._call(
+                "delete_objects", Delete={"Objects": list(named.values()), "Quiet": True}
+            )
+        except ImageRefused:
+            # One key that XML cannot say has all of them refused.
+            return [one for one in self._threads.map(self._deleted, named) if one]
+        except StoreError as error:
+            log.warning("%d images stay where they are: %s", len(named), error)
+            return []
+        stay = set()
+        for one in told.get("Errors", []):
+            if one.get("Code") not in GONE:
+                stay.add((one["Key"], one.get("VersionId")))
+                log.warning("%s stays where it is: %s", one["Key"], one.get("Message"))
+        return [
+            one
+            for one, what in named.items()
+            if not stay & {(one.key, what.get("VersionId")), (one.key, None)}
+        ]
+
+    def _deleted(self, reference: Reference) -> Reference | None:
+        try:
+            self.delete(reference)
+        except StoreError as error:
+            log.warning("%s stays where it is: %s", reference.key, error)
+            return None
+        return reference
+
+    def _to_delete(self, reference: Reference) -> dict[str, str]:
+        """Return how S3 is told to delete this and nothing else; raises ``ImageNotFound``.
+
+        A key may be overwritten by whoever copies to the bucket, and what came later has a row
+        of its own. So an ETag is looked for first, and it is a condition besides: it may be
+        overwritten between the two. (Some compatible stores do not know the condition.)
+        """
+        key, version = reference
+        if not version:
+            return {"Key": key}
+        if not ETAG.fullmatch(version):
+            return {"Key": key, "VersionId": version}
+        found = self._find("head_object", reference)
+        if version_id := found.get("VersionId"):  # without it, there would only be a marker
+            return {"Key": key, "VersionId": version_id}
+        return {"Key": key, "ETag": found["ETag"]}
+
+    def _to_delete_or_error(
+        self, reference: Reference
+    ) -> dict[str, str] | ImageNotFound | StoreError:
+        try:
+            return self._to_delete(reference)
+        except (ImageNotFound, StoreError) as error:
+            return error
+
+    def _find(self, operation: str, reference: Reference) -> dict[str, Any]:
+        """Ask for the very object that ``reference`` names; raises ``ImageNotFound``.
+
+        By its key at first: that needs no permission to read versions. Another one may lie
+        there by now, or in a bucket with versions a marker that it was deleted.
+        """
+        key, version = reference
+        is_etag = ETAG.fullmatch(version)
+        try:
+            answer = self._call(operation, Key=key)
+        except (ImageNotFound, ImageTooLarge):
+            if not version:
+                raise
+        else:
+            if not version or _version(answer) == version:
+                return answer
+            if is_etag and "VersionId" not in answer:  # overwritten, where none are kept
+                raise ImageNotFound(key)
+        if not is_etag:
+            return self._call(operation, Key=key, VersionId=version)
+        # It came before the bucket kept versions; or its id looks like an ETag, as SeaweedFS's
+        # do. Where no version can be asked for, there is none.
+        for version_id in (NULL, version):
+            try:
+                answer = self._call(operation, Key=key, VersionId=version_id)
+            except (ImageNotFound, ImageRefused):
+                continue
+            if _version(answer) == version:
+                return answer
+        raise ImageNotFound(key)
 
     def presigned_get(self, reference: Reference, *, content_type: str, valid_s: int) -> str:
         """Return an address that gives an image to whoever has it, as ``content_type``."""
@@ -177,8 +277,8 @@ class S3Images:
                     answer["Body"] = body.read()
             return answer
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion", "404"):
-                raise ImageNotFound(arguments["Key"]) from error
+            if error.response["Error"]["Code"] in GONE:
+                raise ImageNotFound(arguments.get("Key", "")) from error
             status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500)
             if 400 <= status < 500 and status not in TOO_BUSY:
                 raise ImageRefused(f"image store: {arguments.get('Key', '')}: {error}") from error
@@ -187,33 +287,9 @@ class S3Images:
             raise ImageStoreError(f"image store: {error}") from error
 
 
-def _s3_client(endpoint_url: str) -> Any:
-    # Here and not above: a file store needs neither. boto3 makes the same client, and takes
-    # half as long again (its resources, and transfers of files in parts).
-    from botocore.config import Config
-    from botocore.session import get_session
-
-    return get_session().create_client(
-        "s3",
-        endpoint_url=endpoint_url or None,
-        config=Config(
-            connect_timeout=S3_CONNECT_TIMEOUT_S,
-            read_timeout=S3_READ_TIMEOUT_S,
-            retries={"mode": "standard", "total_max_attempts": S3_TRIES},
-            max_pool_connections=S3_CONCURRENCY,
-            # For presigned forms: what botocore would take, new buckets refuse.
-            signature_version="s3v4",
-            s3={} if endpoint_url else {"addressing_style": "virtual"},
-        ),
-    )
-
-
 def version_of(version_id: str | None, etag: str) -> str:
-    """Return the version that an object's reference names, of what S3 says of it.
-
-    "null" is the id of what was stored while a bucket kept no versions.
-    """
-    return etag.strip('"') if version_id in (None, "", "null") else str(version_id)
+    """Return the version that an object's reference names, of what S3 says of it."""
+    return etag.strip('"') if version_id in (None, "", NULL) else str(version_id)
 
 
 def _version(answer: Mapping[str, Any]) -> str:

@@ -7,16 +7,18 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask, Response
 
 from api import create_app
 from lambda_adapters.door import answer as answer_event
 from local.s3 import BUCKET
 from settings import ROOT, Settings
+from store.errors import StoreError
 from tests.lambda_adapters.doors import Event, alb, http, rest
 
 
@@ -116,6 +118,37 @@ def test_links_lead_back_through_the_same_door(
     headers = {name: [value] for name, value in told.get("headers", {}).items()}
     headers |= told.get("multiValueHeaders", {})
     assert headers["Location"] == [f"{begins}/results/{request_id}"]
+
+
+@pytest.mark.parametrize("door", [rest, http, alb])
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (StoreError("database: away"), 503, "store_unavailable"),
+        (RuntimeError("a bug of ours"), 500, "internal_error"),
+    ],
+)
+def test_an_answer_that_breaks_off_is_our_fault_and_not_the_clients(
+    door: Callable[..., Event],
+    error: Exception,
+    status: int,
+    code: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = Flask(__name__)
+
+    @app.get("/results.csv")
+    def export() -> Response:
+        def lines() -> Iterator[str]:
+            yield "id\r\n"
+            raise error
+
+        return Response(lines(), content_type="text/csv")
+
+    told = answer_event(app, door("GET", "/results.csv", b"", ""), None)
+    assert (told["statusCode"], json.loads(told["body"])["code"]) == (status, code)
+    assert str(error) in caplog.text
+    assert str(error) not in told["body"]
 
 
 def test_readiness_in_the_cloud_asks_for_no_worker(

@@ -106,12 +106,26 @@ def test_a_bad_image_is_an_outcome_and_not_a_failure(
     at_hand: Environment, put: Put, tile: bytes
 ) -> None:
     good, bad = put(tile), put(tile[:900])
-    gone = Reference("drop/never-stored.jpg", "0" * 32)
-    assert failed(infer.handler(of_sqs([of_s3([one]) for one in (good, bad, gone)]), None)) == []
+    assert failed(infer.handler(of_sqs([of_s3([one]) for one in (good, bad)]), None)) == []
     found = rows(at_hand)
     assert found[good.key]["status"] == "done"
     assert found[bad.key]["error_code"] == "truncated_image"
-    assert found[gone.key]["error_code"] == "image_missing"
+
+
+@pytest.mark.parametrize("work_done", [True, False])
+def test_what_was_deleted_does_not_come_back_by_an_event_that_comes_late(
+    at_hand: Environment, put: Put, tile: bytes, work_done: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    gone, good = put(tile), put(tile)
+    batch = of_sqs([of_s3([one]) for one in (gone, good)])
+    if work_done:
+        infer.handler(batch, None)
+        at_hand.predictions.delete(rows(at_hand)[gone.key]["request_id"])
+    at_hand.images.delete(gone)
+    assert failed(infer.handler(batch, None)) == []
+    assert [row["status"] for row in rows(at_hand).values()] == ["done"]
+    assert f"{gone.key} was gone before it had a row" in caplog.text
 
 
 def test_what_is_no_event_goes_to_the_dead_letters_alone(

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Barrier, Thread
+from uuid import uuid4
 
 import pytest
 
@@ -85,6 +86,24 @@ def test_what_is_old_goes_with_its_image_and_what_is_young_or_unfinished_stays(
     assert prune(Retention(database), images, 30 * DAY_S) == 0
 
 
+def test_what_was_overwritten_goes_without_the_young_image_of_the_same_name(
+    s3_endpoint: str, predictions: Predictions, accept: Accept, database: Database
+) -> None:
+    images = open_images("s3://tiles/kept", s3_endpoint)
+    name, rows = f"latest-{uuid4()}.jpg", accept(2)
+    old, young = (images.put(name, b"\xff\xd8\xff" + one, "image/jpeg") for one in (b"1", b"2"))
+    for row, where, days in zip(rows, (old, young), (40, 0), strict=True):
+        database.query(
+            "UPDATE predictions SET storage_key = %s, storage_version = %s,"
+            " accepted_at = clock_timestamp() - make_interval(days => %s) WHERE storage_key = %s",
+            (where.key, where.version, days, row.key),
+        )
+    predictions.finish([Outcome(old.key, old.version, error_code="image_missing")])
+    assert prune(Retention(database), images, 30 * DAY_S) == 1
+    [left] = predictions.newest(9)
+    assert (left["storage_version"], there(images, [young])) == (young.version, 1)
+
+
 def test_whatever_dies_in_between_neither_a_row_nor_an_image_is_left(
     keep: Keep, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +160,23 @@ def test_a_round_ends_in_time_and_the_next_goes_on(
     keep(images, 6, 40)
     retention = Retention(database, page_rows=2)
     assert [prune(retention, images, 30 * DAY_S, within_s=0) for _ in range(4)] == [2, 2, 2, 0]
+
+
+def test_old_images_that_cannot_be_deleted_do_not_use_up_every_round(
+    keep: Keep, database: Database, tmp_path: Path
+) -> None:
+    images = open_images((tmp_path / "images").as_uri())
+    stuck = [tmp_path / "images" / one.key for one in keep(images, 4, 40)]
+    keep(images, 3, 40)
+    for path in stuck:
+        path.unlink()
+        path.mkdir()  # not even root unlinks a folder
+    retention = Retention(database, page_rows=2)
+    gone = [prune(retention, images, 30 * DAY_S, within_s=0) for _ in range(4)]
+    assert gone == [0, 0, 2, 1]
+    for path in stuck:
+        path.rmdir()
+    assert prune(retention, images, 30 * DAY_S) == 4  # from the start again
 
 
 def test_nothing_goes_where_nothing_is_said(keep: Keep, database: Database, tmp_path: Path) -> None:
