@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -38,6 +39,8 @@ def register(app: Flask, chosen: Settings, database: Database) -> None:
         def _require_key() -> None:
             if not is_public():
                 g.key = _permitted(known)
+                sent = _sent()
+                g.still_live = lambda: known.owner(sent) is not None
 
     elif chosen.access == "auto":
 
@@ -67,6 +70,15 @@ def asking() -> Key | None:
     """Return the key of the present request; ``None`` where none is required or was given."""
     key: Key | None = g.get("key")
     return key
+
+
+def still_live() -> Callable[[], bool]:
+    """Return what says whether the present request's key is live, for an answer that goes on.
+
+    It raises ``StoreError`` where that cannot be known. True for ever where no key is needed.
+    """
+    asked: Callable[[], bool] = g.get("still_live", lambda: True)
+    return asked
 
 
 def _permitted(known: KnownKeys) -> Key:

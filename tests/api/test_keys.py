@@ -9,11 +9,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg2
 import pytest
 
-from api import create_app, known_keys
+from api import create_app, events, known_keys
 from settings import Settings
 from store.database import Database
 from store.keys import Key, Keys, Secret
@@ -147,6 +148,37 @@ def test_a_revoked_key_is_refused_within_the_bound(
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + known_keys.FRESH_S)
     assert asked.get("/results", headers=headers(secret)).json["code"] == "invalid_key"
+
+
+def test_a_clock_that_is_set_back_prolongs_no_memory(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = keys.create("camera")
+    known = known_keys.KnownKeys(keys)
+    started_s, wall_s = time.monotonic(), time.time()
+    assert known.owner(secret.text)
+    keys.revoke("camera")
+    monkeypatch.setattr(time, "time", lambda: wall_s - 3600)
+    assert known.owner(secret.text)  # from memory
+    monkeypatch.setattr(time, "monotonic", lambda: started_s + known_keys.LONGEST_S)
+    assert known.owner(secret.text) is None
+
+
+def test_a_stream_ends_when_its_key_is_revoked(
+    asked: Any, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_keys, "FRESH_S", 0.0)
+    monkeypatch.setattr(events, "SILENCE_S", 0.0)
+    monkeypatch.setattr(events, "LONGEST_S", 3.0)
+    told = headers(keys.create("camera"))
+    answer = asked.get(f"/events?request_id={uuid4()}", headers=told, buffered=False)
+    chunks = answer.iter_encoded()
+    assert [next(chunks) for _ in range(2)] == [b"retry: 1000\n\n", b": nothing new\n\n"]
+    keys.revoke("camera")
+    assert list(chunks) == []
+    answer.close()
+    again = asked.get(f"/events?request_id={uuid4()}", headers=told)
+    assert (again.status_code, again.json["code"]) == (401, "invalid_key")
 
 
 def test_a_key_that_was_made_now_is_taken_now(asked: Any, keys: Keys) -> None:

@@ -150,7 +150,7 @@ export interface paths {
         };
         /**
          * Follow some predictions: the state that each is in, then each change, until all are done.
-         * @description <br/>An id that has no row yet is waited for. The stream breaks off after five minutes, and when<br/>the server ends; the client comes again and is told every state anew.
+         * @description <br/>An id that has no row yet is waited for. The stream breaks off after five minutes, when the<br/>server ends, and when its key is revoked; the client comes again and is told every state anew.
          */
         get: operations["events_events_events_get"];
         put?: never;
