@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 import time
@@ -210,9 +211,12 @@ def test_the_document_says_that_a_key_is_needed_where_one_is(make: Callable[...,
     assert told["security"] == [{"key": []}, {"bearer": []}]
     assert {"401", "403", "429"} < set(told["paths"]["/results"]["get"]["responses"])
     assert told["paths"]["/health"]["get"]["security"] == []
-    told = make().test_client().get("/openapi/openapi.json").json
-    assert "security" not in told
-    assert not {"401", "403", "429"} & set(told["paths"]["/results"]["get"]["responses"])
+    for chosen, refused in (({}, {"403"}), ({"access": "open"}, set())):
+        told = make(**chosen).test_client().get("/openapi/openapi.json").json
+        assert "security" not in told
+        responses = set(told["paths"]["/results"]["get"]["responses"])
+        assert {"401", "403", "429"} & responses == refused
+        assert "403" not in told["paths"]["/health"]["get"]["responses"]
 
 
 class Counting(Keys):
@@ -272,11 +276,46 @@ def test_without_keys_only_this_machine_is_served(make: Callable[..., Any]) -> N
         ("Host", "[127.0.0.1", 403),
         ("X-Forwarded-For", "198.51.100.7", 403),
         ("Forwarded", "for=198.51.100.7", 403),
+        ("X-Real-IP", "198.51.100.7", 403),
+        ("X-Forwarded-Host", "skylane.example", 403),
+        ("X-Forwarded-Proto", "https", 403),
+        ("Via", "1.1 proxy", 403),
     ):
         answer = local.get("/results", headers={name: value})
         assert answer.status_code == status, (name, value)
         assert status == 200 or answer.json["code"] == "not_local"
         assert to_all.get("/results", headers={name: value}).status_code == 200
+
+
+PAGE = "https://page.example"
+
+
+def test_without_keys_a_page_from_elsewhere_sends_no_form(
+    make: Callable[..., Any], tile: bytes
+) -> None:
+    local, listed = make(), make(cors_origins=f"https://a.example, {PAGE}")
+    for app, sent, status in (
+        (local, {}, 202),  # by no browser
+        (local, {"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin"}, 202),
+        (local, {"Origin": "http://localhost:5173", "Sec-Fetch-Site": "same-site"}, 202),
+        (local, {"Origin": "http://127.0.0.1:9000", "Sec-Fetch-Site": "cross-site"}, 202),
+        (local, {"Sec-Fetch-Site": "none"}, 202),
+        (local, {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}, 403),
+        (local, {"Origin": "https://localhost.evil.example"}, 403),
+        (local, {"Origin": "https://evil.example#localhost"}, 403),
+        (local, {"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403),  # a sandbox, a file
+        (local, {"Sec-Fetch-Site": "cross-site"}, 403),
+        (listed, {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}, 202),
+        (listed, {"Origin": f"{PAGE}.evil.example"}, 403),
+        (make(cors_origins="*"), {"Origin": PAGE}, 202),
+        (make(access="open"), {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}, 202),
+    ):
+        asked = app.test_client()
+        form = {"file": (io.BytesIO(tile), "a.jpg")}
+        answer = asked.post("/upload?wait=0", data=form, headers=sent)
+        assert answer.status_code == status, sent
+        assert status == 202 or answer.json["code"] == "foreign_page"
+        assert asked.get("/results", headers=sent).status_code == 200  # no other page can read it
 
 
 @pytest.mark.parametrize(
