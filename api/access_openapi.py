@@ -15,13 +15,16 @@ SCHEMES = {
 }
 PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}}
 REFUSED = {"401": "A key is needed.", "403": "This key may not do that."}
+# Without keys, of an API that serves its own machine alone.
+LOCAL = {"403": "This machine and its pages alone are served."}
 LIMITED = {"429": "Too many requests."}
 
 
 def add_access(document: dict[str, Any], chosen: Settings) -> None:
     """Add to a document, in place, what keys and limits make of requests."""
     keyed = chosen.keys_required
-    added = (REFUSED if keyed else {}) | (LIMITED if keyed or chosen.rate_limit else {})
+    refused = REFUSED if keyed else LOCAL if chosen.access == "auto" else {}
+    added = refused | (LIMITED if keyed or chosen.rate_limit else {})
     for path, operations in document["paths"].items():
         for operation in operations.values():
             if path in PUBLIC:

@@ -15,6 +15,7 @@ from typing import Any
 from flask import Response, current_app, request
 from flask_openapi3 import APIBlueprint, Tag
 
+from api import keys
 from api.errors import Problem
 from api.filters import EventsQuery
 from api.schemas import ProblemDocument, prediction_out
@@ -54,8 +55,8 @@ stopping: Callable[[], bool] = bool
 def events(query: EventsQuery) -> Response:
     """Follow some predictions: the state that each is in, then each change, until all are done.
 
-    An id that has no row yet is waited for. The stream breaks off after five minutes, and when
-    the server ends; the client comes again and is told every state anew.
+    An id that has no row yet is waited for. The stream breaks off after five minutes, when the
+    server ends, and when its key is revoked; the client comes again and is told every state anew.
     """
     at_hand = services()
     if at_hand.settings.lane == "serverless":
@@ -69,7 +70,13 @@ def events(query: EventsQuery) -> Response:
             503, "too_many_streams", "As many streams are open as there may be; try again shortly."
         )
     response = Response(
-        _lines({str(one) for one in query.request_id}, at_hand, current_app.json.dumps, _gone()),
+        _lines(
+            {str(one) for one in query.request_id},
+            at_hand,
+            current_app.json.dumps,
+            gone=_gone(),
+            permitted=keys.still_live(),
+        ),
         content_type="text/event-stream",
     )
     # Not in the generator, which is never begun if the client leaves at once.
@@ -83,13 +90,20 @@ def _lines(
     request_ids: Iterable[str],
     at_hand: Services,
     written: Callable[[Any], str],
+    *,
     gone: Callable[[], bool],
+    permitted: Callable[[], bool],
 ) -> Iterator[str]:
     """Yield the stream, an event at a time."""
     yield f"retry: {RETRY_MS}\n\n"
     said_at = time.monotonic()
     ends_at = said_at + LONGEST_S
     for rows in _changes(request_ids, at_hand):
+        try:
+            if not permitted():
+                return
+        except StoreError:  # nobody knows, and its client may ask who does
+            return
         for row in rows:
             data = written(prediction_out(row, at_hand.images.bucket))
             yield f"event: prediction\nid: {row['request_id']}\ndata: {data}\n\n"

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -23,6 +24,9 @@ READING = {"GET", "HEAD"}
 # What a load balancer, a browser that has no key yet and whoever writes a client needs. Nothing
 # of it comes from the stores, but for whether they answer.
 PUBLIC = {"health.health", "health.ready", "config", "not_built"}
+# A proxy adds one or another of these, and what it passes on comes from loopback too.
+FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded")
+PROXIED = (*FORWARDED, "X-Real-IP", "Via")
 PUBLIC_BLUEPRINTS = {"openapi", "swagger"}  # what the API is, as its source says
 
 
@@ -38,18 +42,29 @@ def register(app: Flask, chosen: Settings, database: Database) -> None:
         def _require_key() -> None:
             if not is_public():
                 g.key = _permitted(known)
+                sent = _sent()
+                g.still_live = lambda: known.owner(sent) is not None
 
     elif chosen.access == "auto":
 
         @app.before_request
         def _require_this_machine() -> None:
-            if not is_public() and not _from_here():
+            if is_public():
+                return
+            if not _from_here():
                 raise Problem(
                     403,
                     "not_local",
                     "Without keys this API serves its own machine alone, by the name localhost or"
                     " an address of loopback, and through no proxy. SKYLANE_ACCESS=keys has it ask"
                     " for keys; SKYLANE_ACCESS=open has it serve whoever reaches it.",
+                )
+            if request.method not in READING and _of_a_foreign_page(chosen.cors_origins):
+                raise Problem(
+                    403,
+                    "foreign_page",
+                    "A page from elsewhere may change nothing here, whoever looks at it, unless"
+                    " SKYLANE_CORS_ORIGINS has its origin.",
                 )
 
 
@@ -67,6 +82,15 @@ def asking() -> Key | None:
     """Return the key of the present request; ``None`` where none is required or was given."""
     key: Key | None = g.get("key")
     return key
+
+
+def still_live() -> Callable[[], bool]:
+    """Return what says whether the present request's key is live, for an answer that goes on.
+
+    It raises ``StoreError`` where that cannot be known. True for ever where no key is needed.
+    """
+    asked: Callable[[], bool] = g.get("still_live", lambda: True)
+    return asked
 
 
 def _permitted(known: KnownKeys) -> Key:
@@ -103,14 +127,28 @@ def _sent() -> str:
 
 
 def _from_here() -> bool:
-    """Return whether a request was made on this machine to this machine.
+    """Return whether a request was made on this machine to this machine, as far as it tells.
 
     A page from anywhere can have its name resolve to 127.0.0.1 and so ask with the browser of
-    whoever sits here; its name is in Host. And what a proxy passes on comes from loopback too.
+    whoever sits here; its name is in Host.
     """
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+    if any(header in request.headers for header in PROXIED):
         return False
     return _names_this_machine(request.host)
+
+
+def _of_a_foreign_page(listed: str) -> bool:
+    """Return whether a browser sent this for a page that is neither of this machine nor listed.
+
+    Any page may send a form anywhere, and needs no leave for it as long as it does not ask for the
+    answer. Browsers say whose it is by Origin; Sec-Fetch-Site is for where that is left out.
+    """
+    origin = request.headers.get("Origin")
+    if origin is None:
+        return request.headers.get("Sec-Fetch-Site") == "cross-site"
+    if listed == "*" or origin in map(str.strip, listed.split(",")):
+        return False
+    return not _names_this_machine(origin.partition("://")[2])
 
 
 @lru_cache(maxsize=100)

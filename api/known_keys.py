@@ -19,7 +19,18 @@ USE_NOTED_EVERY_S = 60.0
 @dataclass(frozen=True)
 class _Known:
     key: Key
-    asked_at: float  # by the wall clock: others stand still while a function is frozen
+    asked_at: tuple[float, float]  # by both clocks
+
+    def age_s(self) -> float:
+        """How long ago it was read, by the clock that says longer.
+
+        The monotonic one stands still while a function is frozen, and the other may be set back.
+        """
+        return max(now - then for now, then in zip(_clocks(), self.asked_at, strict=True))
+
+
+def _clocks() -> tuple[float, float]:
+    return time.monotonic(), time.time()
 
 
 class KnownKeys:
@@ -49,10 +60,10 @@ class KnownKeys:
 
     def _look_up(self, key_id: str) -> Key | None:
         known = self._known.get(key_id)
-        age_s = time.time() - known.asked_at if known else LONGEST_S
-        if known and 0 <= age_s < FRESH_S:
+        age_s = known.age_s() if known else LONGEST_S
+        if known and age_s < FRESH_S:
             return known.key
-        if known and 0 <= age_s < LONGEST_S:
+        if known and age_s < LONGEST_S:
             if not self._asking.acquire(blocking=False):
                 return known.key
             try:
@@ -64,7 +75,7 @@ class KnownKeys:
         return self._ask(key_id)
 
     def _ask(self, key_id: str) -> Key | None:
-        asked_at = time.time()
+        asked_at = _clocks()
         key = self._keys.find(key_id)
         if key is None:
             self._known.pop(key_id, None)

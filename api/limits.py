@@ -1,7 +1,7 @@
 """How many requests a key may make in a while: 429 beyond that. Nothing is loaded without a limit.
 
-Counted by the sliding window counters of the library ``limits``: on-prem in the broker's Redis,
-for all processes together, in the cloud for each environment by itself.
+Counted by the sliding window counters of the library ``limits``: where the broker is a Redis, in
+it, for all processes together; in the cloud, and with another broker, by each process for itself.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REDIS_TIMEOUT_S = 0.5  # that an upload is held up by a broker that hangs, once in
-AWAY_S = 5.0  # in which nobody asks it again, and everybody is let in
+REDIS_TIMEOUT_S = 0.5  # that a request is held up by a broker that hangs
+MEMORY = "memory://"
+AWAY_S = 5.0  # after which one request asks it again, while all others are let in
 
 
 def register(app: Flask, chosen: Settings) -> None:
@@ -70,14 +71,26 @@ class Limiter:
 
     def __init__(self, chosen: Settings) -> None:
         self._url = storage_url(chosen)
+        self._alone = chosen.lane == "on-prem" and self._url == MEMORY
         self._made: RateLimiter | None = None
         self._making = threading.Lock()
-        self._away_until_s = float("-inf")
+        self._answers = False  # by the last that was heard; at first nobody has asked
+        self._told_away = False
+        self._ask_at_s = float("-inf")
+        self._asking = threading.Lock()
 
     def hit(self, limit: str, *who: str) -> Rate | None:
         """Count one request of ``who``; ``None`` if it could not be counted."""
-        if time.monotonic() < self._away_until_s:
+        if self._answers:
+            return self._count(limit, *who)
+        if time.monotonic() < self._ask_at_s or not self._asking.acquire(blocking=False):
             return None
+        try:
+            return self._count(limit, *who)
+        finally:
+            self._asking.release()
+
+    def _count(self, limit: str, *who: str) -> Rate | None:
         from limits import parse
 
         item = parse(limit)
@@ -86,10 +99,21 @@ class Limiter:
             allowed = limiter.hit(item, *who)
             reset_at, left = limiter.get_window_stats(item, *who)
         except Exception as error:  # whatever it is: a library's, of a server that may be away
-            self._away_until_s = time.monotonic() + AWAY_S
-            log.warning("requests are not counted for %g s: %s", AWAY_S, type(error).__name__)
+            self._ask_at_s = time.monotonic() + AWAY_S
+            self._answers = False
+            self._tell_away(True, f"requests are not counted: {type(error).__name__}")
             return None
+        self._answers = True
+        self._tell_away(False, "requests are counted again")
         return Rate(item, allowed, left, reset_at)
+
+    def _tell_away(self, away: bool, line: str) -> None:
+        if away == self._told_away:  # as nearly always: no lock for that
+            return
+        with self._making:
+            if away != self._told_away:
+                self._told_away = away
+                log.warning(line)
 
     def _limiter(self) -> RateLimiter:
         from limits.storage import storage_from_string
@@ -98,12 +122,14 @@ class Limiter:
         with self._making:
             if self._made is None:
                 options: dict[str, float] = {}
-                if not self._url.startswith("memory"):
+                if self._url != MEMORY:
                     options = {
                         "socket_timeout": REDIS_TIMEOUT_S,
                         "socket_connect_timeout": REDIS_TIMEOUT_S,
                     }
                 storage = storage_from_string(self._url, **options)
+                if self._alone:
+                    log.warning("the broker is no Redis: each process counts requests for itself")
                 self._made = SlidingWindowCounterRateLimiter(storage)
             return self._made
 
@@ -112,4 +138,4 @@ def storage_url(chosen: Settings) -> str:
     """Return where the counts are, as the library calls it."""
     # Celery's name of a Unix socket, and the library's.
     url = chosen.broker_url.replace("redis+socket://", "redis+unix://")
-    return url if url.startswith(("redis://", "rediss://", "redis+unix://")) else "memory://"
+    return url if url.startswith(("redis://", "rediss://", "redis+unix://")) else MEMORY

@@ -26,6 +26,8 @@ HINTS = dict.fromkeys(
     ("missing_key", "invalid_key", "insufficient_scope"),
     "Give it a key that may read and write: SKYLANE_API_KEY=KEY, made by `skylane keys create`.",
 )
+BUSY = "It was asked again and again, as often as it says: --timeout SECONDS for how long."
+HINTS |= dict.fromkeys(("rate_limited", "store_unavailable", "http_429", "http_503"), BUSY)
 PIPE_WIDTH = 200  # columns of a table that no terminal limits
 
 
@@ -71,7 +73,8 @@ def classify(
         notice=notice,
     )
     try:
-        classes = client.classes()
+        with progress:
+            classes = client.classes()
     except ApiAway as error:
         raise click.ClickException(f"{error}.\n{HINTS.get(error.code, HINT)}") from error
 

@@ -33,7 +33,7 @@ class ApiAway(Exception):
 class Client:
     """Asks the API at ``url``. Used by several threads.
 
-    ``timeout_s``: how long an upload is tried again while the API refuses it, and how long
+    ``timeout_s``: how long a request is tried again while the API refuses it, and how long
     an answer may take beyond the wait that was asked for. ``stop``: ends the trying.
     ``notice``: is told why there is a pause. ``away`` is set once uploads are hopeless.
     """
@@ -49,8 +49,7 @@ class Client:
         notice: Callable[[str], None],
     ) -> None:
         self._url = url.rstrip("/")
-        # The header that `requests` takes back where a redirection leads to somebody else.
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._auth = _Bearer(api_key) if api_key else None
         self._timeout_s = timeout_s
         self._wait_s = min(WAIT_S, timeout_s)
         self._max_file_bytes = max(0, max_body_bytes - FORM_BYTES)
@@ -66,13 +65,17 @@ class Client:
         Raises:
             ApiAway: nobody answers there, or somebody else.
         """
-        try:
-            response = requests.get(
+
+        def ask() -> requests.Response:
+            return requests.get(
                 f"{self._url}/results",
                 params={"label": "", "limit": "1"},
-                headers=self._headers,
+                auth=self._auth,
                 timeout=(CONNECT_S, max(ANSWER_S, self._timeout_s)),
             )
+
+        try:
+            response = self._insist(ask, "lets nobody in now", if_refused=False)
         except requests.RequestException as error:
             raise ApiAway("unreachable", f"{self._url} does not answer: {_why(error)}") from error
         document = _document(response)
@@ -112,7 +115,7 @@ class Client:
                 try:
                     response = session.get(
                         f"{self._url}/results/{row.request_id}",
-                        headers=self._headers,
+                        auth=self._auth,
                         timeout=(CONNECT_S, ANSWER_S),
                     )
                 except requests.RequestException:
@@ -163,20 +166,37 @@ class Client:
         """
         labels = [("true_label", row.true_label or "") for row, _ in images]
         files = [("files", (showable(os.path.basename(row.path)), data)) for row, data in images]
+
+        def send() -> requests.Response:
+            # On a connection of its own: an idle one that the server closes at this
+            # moment would leave open whether the images arrived.
+            return requests.post(
+                f"{self._url}/upload_batch",
+                params={"wait": self._wait_s},
+                auth=self._auth,
+                data=labels,
+                files=files,
+                timeout=(CONNECT_S, self._wait_s + self._timeout_s),
+            )
+
+        return self._insist(send, "does not accept images")
+
+    def _insist(
+        self, ask: Callable[[], requests.Response], trouble: str, *, if_refused: bool = True
+    ) -> requests.Response:
+        """Ask, and again while the API is too busy, as often as it says, until the time-out.
+
+        ``trouble`` is what is said of it then. ``if_refused``: again also while nobody is there.
+
+        Raises:
+            ApiAway: still refused after the time-out.
+            requests.RequestException: of ``ask``.
+        """
         deadline = time.monotonic() + self._timeout_s
         while True:
             pause_s = RETRY_S
             try:
-                # On a connection of its own: an idle one that the server closes at this
-                # moment would leave open whether the images arrived.
-                response = requests.post(
-                    f"{self._url}/upload_batch",
-                    params={"wait": self._wait_s},
-                    headers=self._headers,
-                    data=labels,
-                    files=files,
-                    timeout=(CONNECT_S, self._wait_s + self._timeout_s),
-                )
+                response = ask()
                 if response.status_code not in (429, 503):
                     return response
                 document = _document(response)
@@ -184,14 +204,28 @@ class Client:
                 why = str(document.get("detail", f"HTTP {response.status_code}"))
                 pause_s = _retry_after_s(response)
             except requests.ConnectionError as error:
-                if not _refused(error):
+                if not (if_refused and _refused(error)):
                     raise
                 code, why = "unreachable", _why(error)
             if time.monotonic() + pause_s > deadline:
-                raise ApiAway(code, f"{self._url} does not accept images: {why}")
+                raise ApiAway(code, f"{self._url} {trouble}: {why}")
             self._notice(f"trying again: {why}")
             if self._stop.wait(pause_s):
                 raise ApiAway("interrupted", "The run was stopped.")
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sends an API key in the header that is taken back where a redirection leads elsewhere.
+
+    As a plain header it would give way to a password that ~/.netrc has for the host.
+    """
+
+    def __init__(self, api_key: str) -> None:
+        self._header = f"Bearer {api_key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
 
 
 def _document(response: requests.Response) -> dict[str, Any]:

@@ -75,10 +75,13 @@ def _program(name: str, does: str) -> click.Command:
                 )
         from local.access import check_api, check_flower
         from local.errors import LocalError
+        from local.ports import metrics_port, require_free
         from local.programs import PROGRAMS, flower_environment
         from settings import ROOT
 
         try:
+            if name != "flower":  # which has its figures on its own port
+                require_free(**metrics_port(chosen))
             if name == "flower":
                 check_flower(chosen)
                 os.environ |= flower_environment(chosen)

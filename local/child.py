@@ -14,6 +14,8 @@ from typing import IO
 from local.errors import LocalError
 from local.leftovers import Process
 
+# How variables begin that are secrets of one program: no child has them but by its ``env``.
+WITHHELD = ("SKYLANE_INITIAL_KEY", "SKYLANE_FLOWER_BASIC_AUTH", "FLOWER_")
 LAST_LINES_S = 1.0  # how long to wait for lines that were written just before the end
 
 
@@ -35,10 +37,15 @@ class Child:
         on_line: Callable[[str], None],
         on_end: Callable[[Child], None],
     ) -> None:
+        passed_on = {
+            variable: value
+            for variable, value in os.environ.items()
+            if not variable.startswith(WITHHELD)
+        }
         try:
             self._popen = subprocess.Popen(
                 command,
-                env={**os.environ, **env},
+                env={**passed_on, **env},
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

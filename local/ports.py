@@ -7,6 +7,7 @@ import socket
 from contextlib import ExitStack, suppress
 
 from local.errors import LocalError
+from settings import Settings
 
 LAST_PORT = 65535
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104
@@ -26,8 +27,14 @@ def require_free(**wanted: tuple[str, int]) -> None:
                 reason = str(error.strerror).split(" (", maxsplit=1)[0]
                 raise LocalError(
                     f"Cannot listen on port {port} of {host}: {reason}. "
-                    f"Choose another: SKYLANE_{setting.upper()}={_next_free(host, port)} ./run"
+                    f"Choose another: SKYLANE_{setting.upper()}={_next_free(host, port)}"
                 ) from error
+
+
+def metrics_port(settings: Settings) -> dict[str, tuple[str, int]]:
+    """Return, for ``require_free``, what a program listens on for Prometheus, if it does."""
+    where = (settings.metrics_host, settings.metrics_port)
+    return {"metrics_port": where} if settings.metrics_port else {}
 
 
 def free_ports(n: int) -> list[int]:

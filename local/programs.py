@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -66,8 +67,14 @@ def flower(settings: Settings) -> list[str]:
 
 
 def flower_environment(settings: Settings) -> dict[str, str]:
-    """Return the variables that the monitor gets besides: arguments are for all to see."""
-    return {"FLOWER_BASIC_AUTH": settings.flower_basic_auth} if settings.flower_basic_auth else {}
+    """Return the variables that the monitor gets besides: arguments are for all to see.
+
+    They are its own, FLOWER_…, and its password as our setting too, which keeps it out of the log.
+    """
+    given = {name: value for name, value in os.environ.items() if name.startswith("FLOWER_")}
+    if password := settings.flower_basic_auth:
+        given |= {"FLOWER_BASIC_AUTH": password, "SKYLANE_FLOWER_BASIC_AUTH": password}
+    return given
 
 
 PROGRAMS: dict[str, Callable[[Settings], list[str]]] = {

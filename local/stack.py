@@ -14,7 +14,7 @@ from local.broker import EmbeddedBroker
 from local.errors import LocalError
 from local.home import held
 from local.output import Output
-from local.ports import answers, bracketed, reachable, require_free
+from local.ports import answers, bracketed, metrics_port, reachable, require_free
 from local.postgres import EmbeddedPostgres
 from local.supervisor import Part, Stopped, Supervisor
 from model.artefact import labels_of
@@ -43,6 +43,7 @@ def up(settings: Settings) -> int:
             require_free(
                 api_port=(settings.host, settings.api_port),
                 flower_port=(settings.flower_host, settings.flower_port),
+                **metrics_port(settings),
             )
             check_flower(settings)
             database_url, broker_url = _start_servers(settings, supervisor)

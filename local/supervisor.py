@@ -32,7 +32,10 @@ SAME_SIGNAL_S = 0.5
 
 @dataclass(frozen=True)
 class Part:
-    """A program to keep running. ``env`` comes on top of this process's environment."""
+    """A program to keep running.
+
+    ``env`` comes on top of this process's environment, but for what ``local.child`` withholds.
+    """
 
     name: str
     command: Sequence[str]

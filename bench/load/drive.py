@@ -21,7 +21,7 @@ from bench.load.rows import STAGES, rows_of
 from bench.load.run import FORMAT, Latency, Run
 from bench.load.scenario import Scenario
 from bench.load.sender import Due, Own, send
-from bench.load.target import Target
+from bench.load.target import Target, as_it_is
 from bench.load.warmup import cut
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,8 @@ def about_of(target: Target) -> dict[str, Any]:
     """
     url = target.to("/about")
     try:
-        answer = requests.get(url, headers=target.headers("GET", url), timeout=ABOUT_TIMEOUT_S)
+        headers = target.headers("GET", url)
+        answer = requests.get(url, headers=headers, auth=as_it_is, timeout=ABOUT_TIMEOUT_S)
         answer.raise_for_status()
         about: dict[str, Any] = answer.json()
         if not isinstance(about, dict) or "lane" not in about:

@@ -14,7 +14,7 @@ import psycopg2
 import requests
 from psycopg2.extras import RealDictCursor
 
-from bench.load.target import Target
+from bench.load.target import Target, as_it_is
 
 ASK_FOR = 100  # rows at once: the most that /results takes
 TIMEOUT_S = 60.0
@@ -72,7 +72,8 @@ def _chunks(ids: Sequence[UUID]) -> Iterator[list[str]]:
 def _of_api(target: Target, ids: list[str]) -> list[Row]:
     asked = "&".join([f"limit={len(ids)}", *(f"request_id={one}" for one in ids)])
     url = target.to(f"/results?{asked}")
-    answer = requests.get(url, headers=target.headers("GET", url), timeout=TIMEOUT_S)
+    headers = target.headers("GET", url)
+    answer = requests.get(url, headers=headers, auth=as_it_is, timeout=TIMEOUT_S)
     answer.raise_for_status()
     found = answer.json()["results"]
     for one in found:

@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from urllib.parse import urlsplit
 
+from requests import PreparedRequest
+
 
 class TargetError(ValueError):
     """An address is none, or there are no credentials to sign with."""
+
+
+def as_it_is(request: PreparedRequest) -> PreparedRequest:
+    """Send a request with the headers that it has: the ``auth`` of those that ``Target`` lets in.
+
+    Without one ``requests`` puts a password that ~/.netrc has for the host over a signature.
+    """
+    return request
 
 
 @dataclass(frozen=True)

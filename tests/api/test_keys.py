@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import threading
 import time
@@ -9,11 +10,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg2
 import pytest
 
-from api import create_app, known_keys
+from api import create_app, events, known_keys
 from settings import Settings
 from store.database import Database
 from store.keys import Key, Keys, Secret
@@ -149,6 +151,37 @@ def test_a_revoked_key_is_refused_within_the_bound(
     assert asked.get("/results", headers=headers(secret)).json["code"] == "invalid_key"
 
 
+def test_a_clock_that_is_set_back_prolongs_no_memory(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = keys.create("camera")
+    known = known_keys.KnownKeys(keys)
+    started_s, wall_s = time.monotonic(), time.time()
+    assert known.owner(secret.text)
+    keys.revoke("camera")
+    monkeypatch.setattr(time, "time", lambda: wall_s - 3600)
+    assert known.owner(secret.text)  # from memory
+    monkeypatch.setattr(time, "monotonic", lambda: started_s + known_keys.LONGEST_S)
+    assert known.owner(secret.text) is None
+
+
+def test_a_stream_ends_when_its_key_is_revoked(
+    asked: Any, keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_keys, "FRESH_S", 0.0)
+    monkeypatch.setattr(events, "SILENCE_S", 0.0)
+    monkeypatch.setattr(events, "LONGEST_S", 3.0)
+    told = headers(keys.create("camera"))
+    answer = asked.get(f"/events?request_id={uuid4()}", headers=told, buffered=False)
+    chunks = answer.iter_encoded()
+    assert [next(chunks) for _ in range(2)] == [b"retry: 1000\n\n", b": nothing new\n\n"]
+    keys.revoke("camera")
+    assert list(chunks) == []
+    answer.close()
+    again = asked.get(f"/events?request_id={uuid4()}", headers=told)
+    assert (again.status_code, again.json["code"]) == (401, "invalid_key")
+
+
 def test_a_key_that_was_made_now_is_taken_now(asked: Any, keys: Keys) -> None:
     early = Secret.new()
     assert asked.get("/results", headers=headers(early)).status_code == 401
@@ -178,9 +211,12 @@ def test_the_document_says_that_a_key_is_needed_where_one_is(make: Callable[...,
     assert told["security"] == [{"key": []}, {"bearer": []}]
     assert {"401", "403", "429"} < set(told["paths"]["/results"]["get"]["responses"])
     assert told["paths"]["/health"]["get"]["security"] == []
-    told = make().test_client().get("/openapi/openapi.json").json
-    assert "security" not in told
-    assert not {"401", "403", "429"} & set(told["paths"]["/results"]["get"]["responses"])
+    for chosen, refused in (({}, {"403"}), ({"access": "open"}, set())):
+        told = make(**chosen).test_client().get("/openapi/openapi.json").json
+        assert "security" not in told
+        responses = set(told["paths"]["/results"]["get"]["responses"])
+        assert {"401", "403", "429"} & responses == refused
+        assert "403" not in told["paths"]["/health"]["get"]["responses"]
 
 
 class Counting(Keys):
@@ -240,11 +276,46 @@ def test_without_keys_only_this_machine_is_served(make: Callable[..., Any]) -> N
         ("Host", "[127.0.0.1", 403),
         ("X-Forwarded-For", "198.51.100.7", 403),
         ("Forwarded", "for=198.51.100.7", 403),
+        ("X-Real-IP", "198.51.100.7", 403),
+        ("X-Forwarded-Host", "skylane.example", 403),
+        ("X-Forwarded-Proto", "https", 403),
+        ("Via", "1.1 proxy", 403),
     ):
         answer = local.get("/results", headers={name: value})
         assert answer.status_code == status, (name, value)
         assert status == 200 or answer.json["code"] == "not_local"
         assert to_all.get("/results", headers={name: value}).status_code == 200
+
+
+PAGE = "https://page.example"
+
+
+def test_without_keys_a_page_from_elsewhere_sends_no_form(
+    make: Callable[..., Any], tile: bytes
+) -> None:
+    local, listed = make(), make(cors_origins=f"https://a.example, {PAGE}")
+    for app, sent, status in (
+        (local, {}, 202),  # by no browser
+        (local, {"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin"}, 202),
+        (local, {"Origin": "http://localhost:5173", "Sec-Fetch-Site": "same-site"}, 202),
+        (local, {"Origin": "http://127.0.0.1:9000", "Sec-Fetch-Site": "cross-site"}, 202),
+        (local, {"Sec-Fetch-Site": "none"}, 202),
+        (local, {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}, 403),
+        (local, {"Origin": "https://localhost.evil.example"}, 403),
+        (local, {"Origin": "https://evil.example#localhost"}, 403),
+        (local, {"Origin": "null", "Sec-Fetch-Site": "cross-site"}, 403),  # a sandbox, a file
+        (local, {"Sec-Fetch-Site": "cross-site"}, 403),
+        (listed, {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}, 202),
+        (listed, {"Origin": f"{PAGE}.evil.example"}, 403),
+        (make(cors_origins="*"), {"Origin": PAGE}, 202),
+        (make(access="open"), {"Origin": PAGE, "Sec-Fetch-Site": "cross-site"}, 202),
+    ):
+        asked = app.test_client()
+        form = {"file": (io.BytesIO(tile), "a.jpg")}
+        answer = asked.post("/upload?wait=0", data=form, headers=sent)
+        assert answer.status_code == status, sent
+        assert status == 202 or answer.json["code"] == "foreign_page"
+        assert asked.get("/results", headers=sent).status_code == 200  # no other page can read it
 
 
 @pytest.mark.parametrize(

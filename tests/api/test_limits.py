@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,8 +16,8 @@ from uuid import uuid4
 import pytest
 from pydantic import ValidationError
 
-from api import create_app
-from api.limits import storage_url
+from api import create_app, limits
+from api.limits import Limiter, storage_url
 from settings import ROOT, Settings
 from store.database import Database
 from store.keys import Keys, Secret
@@ -100,6 +103,50 @@ def test_a_broker_that_is_away_limits_nobody(
     assert [one.status_code for one in answers] == [200] * 4
     assert "RateLimit" not in answers[0].headers
     assert caplog.text.count("requests are not counted") == 1  # and not a line for each
+
+
+def test_one_request_at_a_time_asks_a_broker_that_hangs(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "AWAY_S", 0.0)  # so that the next that comes may ask again
+    with socket.create_server(("127.0.0.1", 0)) as hangs, ThreadPoolExecutor(20) as pool:
+        url = f"redis://127.0.0.1:{hangs.getsockname()[1]}"
+        limiter = Limiter(Settings().model_copy(update={"broker_url": url}))
+
+        def held_up_s(_: int) -> float:
+            started = time.monotonic()
+            assert limiter.hit("1/hour", "key", "a") is None
+            return time.monotonic() - started
+
+        waits = sorted(pool.map(held_up_s, range(20)))
+    assert sum(one < limits.REDIS_TIMEOUT_S / 2 for one in waits) >= 18
+    assert waits[-1] >= limits.REDIS_TIMEOUT_S
+    assert caplog.text.count("requests are not counted") == 1
+
+
+def test_a_broker_that_comes_back_counts_again(
+    broker_url: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limiter = Limiter(Settings().model_copy(update={"broker_url": broker_url}))
+    who = ("key", uuid4().hex)
+    assert limiter.hit("3/hour", *who)
+    with monkeypatch.context() as away:
+        away.setattr(limiter, "_limiter", lambda: 1 / 0)
+        assert [limiter.hit("3/hour", *who) for _ in range(3)] == [None] * 3
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + limits.AWAY_S)
+    assert (rate := limiter.hit("3/hour", *who))
+    assert rate.left == 1
+    assert caplog.messages == [
+        "requests are not counted: ZeroDivisionError",
+        "requests are counted again",
+    ]
+
+
+def test_processes_that_cannot_count_together_say_so(caplog: pytest.LogCaptureFixture) -> None:
+    limiter = Limiter(Settings().model_copy(update={"broker_url": "amqp://h"}))
+    assert [rate.allowed for _ in range(2) if (rate := limiter.hit("1/hour", "a"))] == [True, False]
+    assert caplog.messages == ["the broker is no Redis: each process counts requests for itself"]
 
 
 def test_the_cloud_counts_in_memory() -> None:

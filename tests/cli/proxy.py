@@ -20,18 +20,24 @@ class Proxy:
     """Passes requests on to ``api_url``; the uploads with the troubles given, in turn.
 
     The last trouble is that of all further uploads. Uploads of more than ``max_body``
-    bytes are answered 413.
+    bytes are answered 413, and the first ``busy_questions`` that are no uploads 429.
     """
 
     def __init__(
-        self, api_url: str, troubles: Sequence[Trouble] = ("none",), max_body: int = 10**9
+        self,
+        api_url: str,
+        troubles: Sequence[Trouble] = ("none",),
+        max_body: int = 10**9,
+        busy_questions: int = 0,
     ) -> None:
         self.uploads = 0  # that were passed on
+        self.authorizations: set[str | None] = set()  # that requests came with
         self.silent = threading.Event()  # an upload is not being answered
         self.ended = threading.Event()
         self._api_url = api_url
         self._troubles = list(troubles)
         self._max_body = max_body
+        self._busy_questions = busy_questions
         self._lock = threading.Lock()
         proxy = self
 
@@ -39,7 +45,7 @@ class Proxy:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                proxy.forward(self, b"")
+                proxy.question(self)
 
             def do_POST(self) -> None:
                 proxy.upload(self, self.rfile.read(int(self.headers["Content-Length"])))
@@ -60,8 +66,21 @@ class Proxy:
         self._server.shutdown()
         self._server.server_close()
 
+    def question(self, client: BaseHTTPRequestHandler) -> None:
+        """Pass on what is no upload, if it is not one of the first."""
+        self.authorizations.add(client.headers.get("Authorization"))
+        with self._lock:
+            self._busy_questions -= 1
+            busy = self._busy_questions >= 0
+        if busy:
+            body = b'{"code": "rate_limited", "detail": "More than 1 request"}'
+            self._answer(client, 429, body, {"Retry-After": "0.2"})
+        else:
+            self.forward(client, b"")
+
     def upload(self, client: BaseHTTPRequestHandler, body: bytes) -> None:
         """Take an upload, with its trouble."""
+        self.authorizations.add(client.headers.get("Authorization"))
         with self._lock:
             trouble = self._troubles.pop(0) if len(self._troubles) > 1 else self._troubles[0]
         if len(body) > self._max_body:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,21 @@ def test_a_program_names_the_address_that_it_lacks(program: str) -> None:
     assert (ended.returncode, "BROKER_URL is not set" in ended.stderr) == (2, True)
 
 
+@pytest.mark.parametrize("program", ["api", "worker", "sweep"])
+def test_two_programs_on_one_host_cannot_have_one_port_for_their_figures(program: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as another:
+        port = another.getsockname()[1]
+        ended = skylane(
+            program,
+            DATABASE_URL="postgresql://127.0.0.1:1/none",
+            BROKER_URL="redis://127.0.0.1:1",
+            SKYLANE_METRICS_PORT=str(port),
+        )
+    assert (ended.returncode, f"port {port} of 127.0.0.1" in ended.stderr) == (1, True)
+    assert "SKYLANE_METRICS_PORT=" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
     database_url: str, broker_url: str, tmp_path: Path
 ) -> None:
@@ -71,7 +87,7 @@ def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
         def alive() -> bool:
             try:
                 return requests.get(f"http://127.0.0.1:{port}/health", timeout=2).ok
-            except requests.ConnectionError:
+            except requests.RequestException:  # it listens before it can answer
                 return False
 
         until(alive)

@@ -34,6 +34,32 @@ def test_a_busy_api_is_tried_again_when_it_says(api_url: str, tmp_path: Path) ->
     assert proxy.uploads == 5
 
 
+def test_a_first_question_that_came_too_soon_is_asked_again(api_url: str, tmp_path: Path) -> None:
+    with Proxy(api_url, busy_questions=2) as proxy:
+        ended, rows = classify(proxy.url, tmp_path / "rows.json")
+    assert ended.returncode == 0, ended.stderr
+    assert {row["status"] for row in rows} == {"done"}
+
+
+def test_an_api_that_lets_nobody_in_is_given_up_with_what_to_do(api_url: str) -> None:
+    with Proxy(api_url, busy_questions=1000) as proxy:
+        ended = skylane("classify", str(TILES), "--url", proxy.url, "--timeout", "0.5")
+    assert ended.returncode == 1
+    assert "lets nobody in now: More than 1 request" in ended.stderr
+    assert "--timeout" in ended.stderr
+    assert "Is Skylane running" not in ended.stderr
+
+
+def test_a_password_of_netrc_takes_no_keys_place(api_url: str, tmp_path: Path) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login operator password hunter2")
+    with Proxy(api_url) as proxy:
+        own = {"NETRC": str(netrc), "SKYLANE_API_KEY": "a-key"}
+        ended = skylane("classify", str(TILES / "Forest"), "--url", proxy.url, **own)
+    assert ended.returncode == 0, ended.stderr
+    assert proxy.authorizations == {"Bearer a-key"}
+
+
 def test_an_api_that_stays_busy_is_given_up(api_url: str, tmp_path: Path) -> None:
     with Proxy(api_url, ["none", "busy"]) as proxy:
         ended, rows = classify(proxy.url, tmp_path / "rows.json", "--timeout", "1")

@@ -56,6 +56,20 @@ def test_new_code_finds_its_schema() -> None:
         assert first["args"] == ["migrate"]
 
 
+def test_a_secret_of_one_program_is_given_to_no_other() -> None:
+    given = [
+        (source["secretRef"]["name"], name, container["name"])
+        for name, pod in pods().items()
+        for container in pod["containers"] + pod.get("initContainers", [])
+        for source in container["envFrom"]
+        if "secretRef" in source
+    ]
+    assert sorted(one for one in given if one[0] != "skylane") == [
+        ("skylane-first-key", "skylane-api", "migrate"),
+        ("skylane-flower", "skylane-flower", "flower"),
+    ]
+
+
 @pytest.mark.parametrize("name", pods())
 def test_a_pod_is_locked_down(name: str) -> None:
     pod = pods()[name]

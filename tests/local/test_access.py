@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
 
@@ -96,6 +97,18 @@ def test_flower_asks_for_the_password_that_nobody_sees_in_its_arguments(locked: 
     assert requests.get(url, auth=("operator", PASSWORD), timeout=9).status_code != 401
     assert locked.pids("flower")
     assert not locked.pids(PASSWORD)
+
+
+def test_no_program_has_a_secret_that_is_not_its_own(locked: Stack, initial: Secret) -> None:
+    assert locked.process
+    told = {
+        " ".join(child.cmdline()): child.environ()
+        for child in psutil.Process(locked.process.pid).children(recursive=True)
+    }
+    assert len(told) >= 6
+    for command, environment in told.items():
+        assert initial.text not in environment.values(), command
+        assert (PASSWORD in str(environment)) == ("flower" in command), command
 
 
 def test_the_command_takes_a_key_and_says_when_it_needs_one(

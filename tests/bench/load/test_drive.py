@@ -6,18 +6,20 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from bench.load.drive import NotReady, drive
+from bench.load.drive import NotReady, about_of, drive
 from bench.load.files import COLUMNS, NoRun, read_requests, read_runs, write_run
 from bench.load.rows import rows_of
 from bench.load.scenario import Scenario
 from bench.load.target import Target, TargetError
 from cli import skylane
 from tests.bench.load.liar import Liar, lying
+from tests.cli.proxy import Proxy
 from tests.stack import Stack
 
 
@@ -226,3 +228,22 @@ def test_two_runs_that_begin_at_once_do_not_share_a_folder(tmp_path: Path) -> No
     write_run(tmp_path, run, outcomes)
     with pytest.raises(FileExistsError):
         write_run(tmp_path, run, outcomes)
+
+
+def test_a_password_of_netrc_takes_no_signatures_place(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login operator password hunter2")
+    for name, value in (
+        ("NETRC", str(netrc)),
+        ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ):
+        monkeypatch.setenv(name, value)
+    with Proxy(stack.url) as proxy:
+        target = Target(proxy.url, region="eu-central-1")
+        about_of(target)
+        rows_of(target, [uuid4()])
+    assert len(proxy.authorizations) == 2
+    assert all(str(one).startswith("AWS4-HMAC-SHA256 ") for one in proxy.authorizations)
