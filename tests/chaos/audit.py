@@ -27,7 +27,8 @@ SAME_PROBABILITY = 0.02
 POLL_S = 0.05
 PATIENCE = 2.0  # bounds that are waited for before an image counts as lost
 
-# Each time that a row becomes or ceases to be finished, whoever does it.
+# Each time that a row becomes or ceases to be finished, or is finished once more, whoever does it.
+# A second finish leaves the status as it was, but not the time; the commit's time is none of this.
 AUDIT = """
     CREATE TABLE IF NOT EXISTS chaos_audit (
         request_id uuid NOT NULL, before text NOT NULL, after text NOT NULL);
@@ -37,7 +38,7 @@ AUDIT = """
         RETURN NULL;
     END $$;
     CREATE OR REPLACE TRIGGER chaos_audit AFTER UPDATE ON predictions FOR EACH ROW
-    WHEN (OLD.status IS DISTINCT FROM NEW.status
+    WHEN ((OLD.status, OLD.finished_at) IS DISTINCT FROM (NEW.status, NEW.finished_at)
           AND (OLD.status IN ('done', 'failed') OR NEW.status IN ('done', 'failed')))
     EXECUTE FUNCTION chaos_audit();
 """
@@ -151,8 +152,10 @@ def reckon(
         if row["status"] == "done" and not _right(image, row):
             outcome.duplicated += 1
             outcome.troubles.append(f"{image.name} has another's result")
-        if image.poisoned != (row["error_code"] == "worker_died"):
-            outcome.troubles.append(f"{image.name} is {row['status']}: {row['error_detail']}")
+        if (row["status"], row["error_code"]) != _promised(image):
+            outcome.troubles.append(
+                f"{image.name} is {row['status']}: {row['error_code']}, {row['error_detail']}"
+            )
         took_s = image.ended_s - max(image.accepted_s, since_s)
         outcome.slowest_s = max(outcome.slowest_s, took_s)
         if not image.poisoned:
@@ -179,9 +182,16 @@ def _lost(image: Image, row: Mapping[str, Any] | None, stored: Callable[[str], b
         return f"no image is stored: {error}"
 
 
+def _promised(image: Image) -> tuple[str, str | None]:
+    """Return the end that an accepted image has to have: status and error code."""
+    return ("failed", "worker_died") if image.poisoned else ("done", None)
+
+
 def _right(image: Image, row: Mapping[str, Any]) -> bool:
-    known = expected()[image.tile_sha256]
-    return all(
-        abs(known[label] - probability) < SAME_PROBABILITY
-        for label, probability in row["probabilities"].items()
+    """Say whether a row that is done has the tile's probabilities, and the label they make."""
+    known, told = expected()[image.tile_sha256], row["probabilities"] or {}
+    return (
+        told.keys() == known.keys()
+        and all(abs(known[label] - told[label]) < SAME_PROBABILITY for label in known)
+        and row["predicted_label"] == max(told, key=told.__getitem__)
     )

@@ -89,6 +89,27 @@ def _late(lane: Lane) -> None:
     lane.image.ended_s += BOUND_S + 1
 
 
+def _twice(lane: Lane) -> None:
+    lane.database.query("UPDATE predictions SET finished_at = clock_timestamp()")
+
+
+def _failed(lane: Lane) -> None:
+    lane.database.query("DELETE FROM predictions")
+    lane.database.query("DELETE FROM chaos_audit")
+    lane.insert(lane.image.request_id)
+    lane.finish(
+        predicted_label=None, confidence=None, probabilities=None, error_code="truncated_image"
+    )
+
+
+def _survived(lane: Lane) -> None:
+    lane.image.poisoned = True
+
+
+def _other_label(lane: Lane) -> None:
+    lane.database.query("UPDATE predictions SET predicted_label = 'another'")
+
+
 def _other_result(lane: Lane) -> None:
     lane.database.query(
         "UPDATE predictions SET probabilities = %s",
@@ -103,6 +124,10 @@ def _other_result(lane: Lane) -> None:
         (lambda lane: lane.database.query("UPDATE predictions SET status = 'running'"), 1, 1),
         (lambda lane: lane.insert(uuid4()), 0, 1),
         (_reopened, 0, 1),
+        (_twice, 0, 1),
+        (_failed, 0, 0),
+        (_survived, 0, 0),
+        (_other_label, 0, 1),
         (_other_result, 0, 1),
         (_late, 0, 0),
     ],
