@@ -55,15 +55,17 @@ class Outcome:
     duplicated: int = 0
     slowest_s: float = 0.0  # from accepted, or from the fault if that came later, to finished
     took_s: float = 0.0
+    settled_s: float = 0.0  # until all was as before
     troubles: list[str] = field(default_factory=list)  # what else was not as promised
     notes: dict[str, float] = field(default_factory=dict)
+    broken: bool = False  # the place is of no use any more
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON, times to the millisecond; what is empty is left out."""
         return {
             name: round(value, 3) if isinstance(value, float) else value
             for name, value in asdict(self).items()
-            if value not in ([], {})
+            if name != "broken" and value not in ([], {})
         }
 
 
@@ -162,8 +164,9 @@ def reckon(
             neighbours_s = max(neighbours_s, took_s)
         elif row["attempts"] != Settings().max_attempts:
             outcome.troubles.append(f"{image.name} was tried {row['attempts']} times")
-    if any(image.poisoned for image in images):
+    if poisoned_s := [image.accepted_s for image in images if image.poisoned]:
         outcome.notes["neighbours_s"] = neighbours_s
+        outcome.notes["behind"] = sum(image.accepted_s > min(poisoned_s) for image in images)
     if missing := sum(not image.accepted for image in images):
         outcome.troubles.append(f"{missing} images were never accepted")
     if outcome.slowest_s > bound_s:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
+from local import programs
 from tests.chaos.experiment import Strike, experiment
+from tests.chaos.program import Program
+from tests.chaos.world import World
 
 # What a container engine or ./run gives a program to end in, before SIGKILL.
 GRACE_S = 10.0
@@ -44,8 +49,10 @@ def worker_frozen(strike: Strike) -> None:
 @experiment("SIGTERM to all workers during a burst")
 def workers_stopped(strike: Strike) -> None:
     strike.moment()
-    took_s = [worker.down(signal.SIGTERM, GRACE_S) for worker in strike.world.workers]
-    strike.notes["ended_after_s"] = max(took_s)
+    workers = strike.world.workers
+    with ThreadPoolExecutor(len(workers)) as at_once:
+        took_s = at_once.map(lambda worker: worker.down(signal.SIGTERM, GRACE_S), workers)
+        strike.notes["ended_after_s"] = max(took_s)
     for worker in strike.world.workers:
         worker.up()
 
@@ -66,6 +73,7 @@ def api_killed(strike: Strike) -> None:
     if strike.rng.random() < 0.5:
         strike.world.api.strike()
         return
+    strike.world.pardon_api_processes()
     for pid in strike.world.api_processes():
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -82,6 +90,7 @@ def api_killed_between(strike: Strike) -> None:
 def sweep_killed(strike: Strike) -> None:
     with strike.world.stopped(*strike.world.workers):  # so that there is something to lose
         strike.moment()
+        strike.world.until_queued()
         strike.world.client().flushall()
     point = strike.rng.choice(("after-sweep", "before-enqueue", "after-enqueue", ""))
     if not point:
@@ -90,25 +99,33 @@ def sweep_killed(strike: Strike) -> None:
     _until_taken(strike, strike.world.arm("sweep", point), 5.0)
 
 
-@experiment("three more sweeps at once, each 20 times a second, with the broker emptied")
-def sweeps_at_once(strike: Strike) -> None:
-    from local import programs
-    from tests.chaos.program import Program
-
-    world = strike.world
+@contextmanager
+def more_sweeps(world: World) -> Iterator[None]:
+    """Have three sweeps more, for all seeds."""
     variables = world.environment("sweep", SKYLANE_SWEEP_EVERY_S="0.05")
     log = world.home / "logs" / "sweeps.log"
     others = [Program("sweep", programs.sweep(world.settings), log, env=variables) for _ in "123"]
     for other in others:
         other.up()
     try:
-        with world.stopped(*world.workers):
-            strike.moment()
-            world.client().flushall()
-        time.sleep(world.settings.stale_after_s + 1)
+        yield
     finally:
         for other in others:
             other.down()
+    ends = [end for other in others for end in other.own_ends()]
+    assert not ends, f"a sweep has ended by itself: {ends}"
+
+
+@experiment(
+    "three more sweeps at once, each 20 times a second, with the broker emptied",
+    around=more_sweeps,
+)
+def sweeps_at_once(strike: Strike) -> None:
+    world = strike.world
+    with world.stopped(*world.workers):
+        strike.moment()
+        world.until_queued()
+        world.client().flushall()
 
 
 def _until_taken(strike: Strike, armed: os.PathLike[str], limit_s: float) -> None:
