@@ -13,8 +13,9 @@ from typing import Any
 
 import psutil
 
-from tests.chaos import audit, table
+from tests.chaos import audit
 from tests.chaos.burst import Burst, Size
+from tests.chaos.figures import machine
 from tests.chaos.program import Program
 from tests.chaos.world import World
 
@@ -130,7 +131,7 @@ def _told(
     return {
         "command": f"./test-chaos --soak {minutes:g}",
         "date": time.strftime("%Y-%m-%d"),
-        "machine": table.machine(),
+        "machine": machine(),
         "minutes": minutes,
         "recycled": recycled,
         **{
