@@ -7,9 +7,11 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from random import Random
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import requests
 
@@ -17,6 +19,8 @@ CLIENTS = 10
 LATE_CLIENTS = 2
 AGAIN_AFTER_S = 0.15
 REQUEST_LIMIT_S = 20.0
+PROBE = next((Path(__file__).parents[1] / "data" / "eurosat").glob("*/*.jpg"))
+PROBE_WAIT_S = 1
 TRY_AGAIN = {429, 502, 503, 504}
 
 
@@ -139,6 +143,23 @@ class Burst:
             image.accepted_s = time.monotonic()
             if not image.accepted:
                 image.troubles.append(f"{image.name} was refused: {answer.status_code} {result}")
+
+
+def probe(url: str) -> dict[str, Any]:
+    """Send one image more, wait for its result, and return the row, or nothing if it took long.
+
+    Raises:
+        requests.RequestException: it was not answered, or not by 2xx.
+    """
+    answer = requests.post(
+        f"{url}/upload?wait={PROBE_WAIT_S}&filename=probe&request_id={uuid4()}",
+        data=PROBE.read_bytes(),
+        headers={"Content-Type": "image/jpeg"},
+        timeout=REQUEST_LIMIT_S,
+    )
+    answer.raise_for_status()
+    row: dict[str, Any] = answer.json() if answer.status_code == HTTPStatus.OK else {}
+    return row
 
 
 def _try_again(answer: requests.Response) -> bool:

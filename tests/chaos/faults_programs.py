@@ -16,6 +16,7 @@ from tests.chaos.world import World
 
 # What a container engine or ./run gives a program to end in, before SIGKILL.
 GRACE_S = 10.0
+IN_HAND = "SELECT id FROM predictions WHERE status = 'running' AND worker = %s LIMIT 1"
 
 
 @experiment("SIGKILL of one of two workers")
@@ -39,11 +40,30 @@ def worker_killed_between(strike: Strike) -> None:
     _until_taken(strike, armed, 5.0)
 
 
-@experiment("one worker frozen for longer than work may lie, then going on (SIGSTOP, SIGCONT)")
+@experiment(
+    "one worker frozen with images in hand, for longer than work may lie, then going on"
+    " (SIGSTOP, SIGCONT)"
+)
 def worker_frozen(strike: Strike) -> None:
-    strike.moment()
-    with strike.world.stopped(strike.rng.choice(strike.world.workers)):
-        time.sleep(strike.world.settings.stale_after_s + 1)
+    strike.moment(last=0.5)
+    worker = strike.rng.choice(strike.world.workers)
+    _freeze_at_work(strike.world, worker)
+    time.sleep(strike.world.settings.stale_after_s + 1)
+    worker.strike(signal.SIGCONT)
+
+
+def _freeze_at_work(world: World, worker: Program, limit_s: float = 5.0) -> None:
+    until_s = time.monotonic() + limit_s
+    while time.monotonic() < until_s:
+        worker.strike(signal.SIGSTOP)
+        time.sleep(0.1)  # what it has sent to the database by now is not in its hand any more
+        with world.database() as connection, connection.cursor() as cursor:
+            cursor.execute(IN_HAND, (world.name_of(worker),))
+            if cursor.fetchone():
+                return
+        worker.strike(signal.SIGCONT)
+        time.sleep(0.01)
+    raise AssertionError(f"{worker.name} had nothing in hand")
 
 
 @experiment("SIGTERM to all workers during a burst")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
 import psycopg2
@@ -24,6 +23,7 @@ from local.postgres import EmbeddedPostgres
 from settings import Settings
 from store.migrations import migrate
 from tests.chaos import audit
+from tests.chaos.burst import probe
 from tests.chaos.clock import Clock
 from tests.chaos.program import Program
 from tests.chaos.proxy import Proxy
@@ -130,14 +130,8 @@ class World:
         while missing := {self.name_of(one) for one in self.workers} - served:
             assert time.monotonic() < deadline_s, f"these take no work: {missing}"
             with suppress(requests.RequestException):
-                answer = requests.post(
-                    f"{self.url}/upload?wait=1&filename=probe&request_id={uuid4()}",
-                    data=audit.TILES[0].read_bytes(),
-                    headers={"Content-Type": "image/jpeg"},
-                    timeout=10,
-                )
-                if answer.status_code == 200:
-                    served.add(answer.json()["worker"])
+                if row := probe(self.url):
+                    served.add(row["worker"])
                     continue
             time.sleep(0.05)
         self._answering = (self.api.pid, set(self.api_processes()))
