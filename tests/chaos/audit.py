@@ -27,7 +27,8 @@ SAME_PROBABILITY = 0.02
 POLL_S = 0.05
 PATIENCE = 2.0  # bounds that are waited for before an image counts as lost
 
-# Each time that a row becomes or ceases to be finished, whoever does it.
+# Each time that a row becomes or ceases to be finished, or is finished once more, whoever does it.
+# A second finish leaves the status as it was, but not the time; the commit's time is none of this.
 AUDIT = """
     CREATE TABLE IF NOT EXISTS chaos_audit (
         request_id uuid NOT NULL, before text NOT NULL, after text NOT NULL);
@@ -37,7 +38,7 @@ AUDIT = """
         RETURN NULL;
     END $$;
     CREATE OR REPLACE TRIGGER chaos_audit AFTER UPDATE ON predictions FOR EACH ROW
-    WHEN (OLD.status IS DISTINCT FROM NEW.status
+    WHEN ((OLD.status, OLD.finished_at) IS DISTINCT FROM (NEW.status, NEW.finished_at)
           AND (OLD.status IN ('done', 'failed') OR NEW.status IN ('done', 'failed')))
     EXECUTE FUNCTION chaos_audit();
 """
@@ -54,15 +55,17 @@ class Outcome:
     duplicated: int = 0
     slowest_s: float = 0.0  # from accepted, or from the fault if that came later, to finished
     took_s: float = 0.0
+    settled_s: float = 0.0  # until all was as before
     troubles: list[str] = field(default_factory=list)  # what else was not as promised
     notes: dict[str, float] = field(default_factory=dict)
+    broken: bool = False  # the place is of no use any more
 
     def as_dict(self) -> dict[str, Any]:
         """Return it for JSON, times to the millisecond; what is empty is left out."""
         return {
             name: round(value, 3) if isinstance(value, float) else value
             for name, value in asdict(self).items()
-            if value not in ([], {})
+            if name != "broken" and value not in ([], {})
         }
 
 
@@ -151,16 +154,19 @@ def reckon(
         if row["status"] == "done" and not _right(image, row):
             outcome.duplicated += 1
             outcome.troubles.append(f"{image.name} has another's result")
-        if image.poisoned != (row["error_code"] == "worker_died"):
-            outcome.troubles.append(f"{image.name} is {row['status']}: {row['error_detail']}")
+        if (row["status"], row["error_code"]) != _promised(image):
+            outcome.troubles.append(
+                f"{image.name} is {row['status']}: {row['error_code']}, {row['error_detail']}"
+            )
         took_s = image.ended_s - max(image.accepted_s, since_s)
         outcome.slowest_s = max(outcome.slowest_s, took_s)
         if not image.poisoned:
             neighbours_s = max(neighbours_s, took_s)
         elif row["attempts"] != Settings().max_attempts:
             outcome.troubles.append(f"{image.name} was tried {row['attempts']} times")
-    if any(image.poisoned for image in images):
+    if poisoned_s := [image.accepted_s for image in images if image.poisoned]:
         outcome.notes["neighbours_s"] = neighbours_s
+        outcome.notes["behind"] = sum(image.accepted_s > min(poisoned_s) for image in images)
     if missing := sum(not image.accepted for image in images):
         outcome.troubles.append(f"{missing} images were never accepted")
     if outcome.slowest_s > bound_s:
@@ -179,9 +185,16 @@ def _lost(image: Image, row: Mapping[str, Any] | None, stored: Callable[[str], b
         return f"no image is stored: {error}"
 
 
+def _promised(image: Image) -> tuple[str, str | None]:
+    """Return the end that an accepted image has to have: status and error code."""
+    return ("failed", "worker_died") if image.poisoned else ("done", None)
+
+
 def _right(image: Image, row: Mapping[str, Any]) -> bool:
-    known = expected()[image.tile_sha256]
-    return all(
-        abs(known[label] - probability) < SAME_PROBABILITY
-        for label, probability in row["probabilities"].items()
+    """Say whether a row that is done has the tile's probabilities, and the label they make."""
+    known, told = expected()[image.tile_sha256], row["probabilities"] or {}
+    return (
+        told.keys() == known.keys()
+        and all(abs(known[label] - told[label]) < SAME_PROBABILITY for label in known)
+        and row["predicted_label"] == max(told, key=told.__getitem__)
     )

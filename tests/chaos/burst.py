@@ -7,15 +7,20 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from random import Random
-from uuid import UUID
+from typing import Any
+from uuid import UUID, uuid4
 
 import requests
 
 CLIENTS = 10
+LATE_CLIENTS = 2
 AGAIN_AFTER_S = 0.15
 REQUEST_LIMIT_S = 20.0
+PROBE = next((Path(__file__).parents[1] / "data" / "eurosat").glob("*/*.jpg"))
+PROBE_WAIT_S = 1
 TRY_AGAIN = {429, 502, 503, 504}
 
 
@@ -61,24 +66,32 @@ class Burst:
         self._gives_up_s = self.began_s + limit_s
         self._local = threading.local()
         self._clients = ThreadPoolExecutor(CLIENTS)
+        # What a fault sends besides goes now: behind those who wait for their moments it were last.
+        self._late = ThreadPoolExecutor(LATE_CLIENTS)
         self._sending: list[Future[None]] = []
         loads = [1] * size.singles + [size.batch_images] * size.batches
         rng.shuffle(loads)
         moments_s = sorted(rng.uniform(0, size.over_s) for _ in loads)
         for at_s, n in zip(moments_s, loads, strict=True):
-            self.send(n, at_s=at_s, wait_s=rng.choice((0, 0, 0.5)))
+            images = self._images(n)
+            wait_s = rng.choice((0, 0, 0.5))
+            self._sending.append(self._clients.submit(self._send, images, at_s, wait_s))
 
-    def send(self, n: int, *, at_s: float = 0.0, wait_s: float = 0.0, ending: bytes = b"") -> None:
-        """Send ``n`` images in one request, so many seconds after the start of the burst."""
-        images = [self._image(ending) for _ in range(n)]
-        self.images += images
-        self._sending.append(self._clients.submit(self._send, images, at_s, wait_s))
+    def send(self, n: int, *, ending: bytes = b"") -> None:
+        """Send ``n`` images more in one request, at once; ``ending`` makes them poisoned."""
+        self._sending.append(self._late.submit(self._send, self._images(n, ending), 0.0, 0.0))
 
     def finish(self) -> None:
         """Wait until each upload was answered for good."""
         for one in self._sending:
             one.result()
-        self._clients.shutdown()
+        for clients in (self._clients, self._late):
+            clients.shutdown()
+
+    def _images(self, n: int, ending: bytes = b"") -> list[Image]:
+        images = [self._image(ending) for _ in range(n)]
+        self.images += images
+        return images
 
     def _image(self, ending: bytes) -> Image:
         tile = self._rng.choice(self._tiles)
@@ -130,6 +143,23 @@ class Burst:
             image.accepted_s = time.monotonic()
             if not image.accepted:
                 image.troubles.append(f"{image.name} was refused: {answer.status_code} {result}")
+
+
+def probe(url: str) -> dict[str, Any]:
+    """Send one image more, wait for its result, and return the row, or nothing if it took long.
+
+    Raises:
+        requests.RequestException: it was not answered, or not by 2xx.
+    """
+    answer = requests.post(
+        f"{url}/upload?wait={PROBE_WAIT_S}&filename=probe&request_id={uuid4()}",
+        data=PROBE.read_bytes(),
+        headers={"Content-Type": "image/jpeg"},
+        timeout=REQUEST_LIMIT_S,
+    )
+    answer.raise_for_status()
+    row: dict[str, Any] = answer.json() if answer.status_code == HTTPStatus.OK else {}
+    return row
 
 
 def _try_again(answer: requests.Response) -> bool:

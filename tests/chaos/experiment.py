@@ -51,9 +51,9 @@ class Strike:
     ended_s: float = 0.0
     notes: dict[str, float] = field(default_factory=dict)
 
-    def moment(self) -> None:
-        """Wait for a random moment of the burst, and begin there."""
-        at_s = self.rng.uniform(0.05, 0.9) * self.burst.size.over_s
+    def moment(self, last: float = 0.9) -> None:
+        """Wait for a random moment of the burst, up to that part of it, and begin there."""
+        at_s = self.rng.uniform(0.05, last) * self.burst.size.over_s
         time.sleep(max(0.0, self.burst.began_s + at_s - time.monotonic()))
         self.began_s = time.monotonic()
 
@@ -80,7 +80,8 @@ class Experiment:
     """A fault, in the words of the table, and who injects it.
 
     ``around`` makes what several seeds share. ``place`` names where it is made. ``bounds`` is
-    its bound, in bounds of the place. ``possible`` says whether this machine allows it.
+    its bound, in bounds of the place. ``impossible`` says why this machine does not allow it, or
+    nothing.
     """
 
     name: str
@@ -89,7 +90,7 @@ class Experiment:
     around: Around
     place: str
     bounds: float
-    possible: Callable[[], bool]
+    impossible: Callable[[], str]
 
 
 REGISTRY: dict[str, Experiment] = {}
@@ -101,47 +102,75 @@ def experiment(
     around: Around = _nothing,
     place: str = "on-prem",
     bounds: float = 1.0,
-    possible: Callable[[], bool] = lambda: True,
+    impossible: Callable[[], str] = lambda: "",
 ) -> Callable[[Inject], Inject]:
     """Register a function as the experiment of its name."""
 
     def registered(inject: Inject) -> Inject:
         name = inject.__name__
-        REGISTRY[name] = Experiment(name, fault, inject, around, place, bounds, possible)
+        REGISTRY[name] = Experiment(name, fault, inject, around, place, bounds, impossible)
         return inject
 
     return registered
 
 
 def run(place: Place, one: Experiment, seed: int, size: Size) -> Outcome:
-    """Run an experiment once; the place is as it was when this returns."""
+    """Run an experiment once; the place is as it was when this returns, or ``broken`` is set.
+
+    Whatever is raised meanwhile is a trouble of this seed: what is not written down would be tried
+    again until it goes well.
+    """
     began_s = time.monotonic()
     rng = Random(f"{one.name} {seed}")
     burst = Burst(place.url, audit.TILES, rng, size, f"{one.name}-{seed}-{time.time_ns():x}")
     strike = Strike(place, burst, rng)
+    outcome, raised = Outcome(), []
+    raised += _tried("the fault", lambda: one.inject(strike))
+    strike.ended_s = time.monotonic()
+    strike.began_s = strike.began_s or strike.ended_s
+    raised += _tried("the clients", burst.finish)
     try:
-        one.inject(strike)
-    finally:
-        strike.ended_s = time.monotonic()
-        strike.began_s = strike.began_s or strike.ended_s
-        burst.finish()
-    # A fault that lasts is no one's to recover from; the clients wait for its end as well.
-    bound_s = one.bounds * place.bound_s + strike.ended_s - strike.began_s
-    audit.wait_for_ends(place.database_url, burst.images, audit.PATIENCE * bound_s)
-    outcome = audit.reckon(place.database_url, burst.images, place.stored, strike.began_s, bound_s)
-    if outcome.notes.get("neighbours_s", 0) > NEIGHBOURS_BOUNDS * place.bound_s:
-        outcome.troubles.append(f"neighbours waited for {outcome.notes['neighbours_s']:.1f} s")
+        outcome = _reckoned(place, one, strike)
+    except Exception as error:
+        raised.append(_told("the reckoning", error))
     outcome.notes |= strike.notes
     outcome.took_s = time.monotonic() - began_s
-    try:
-        place.settle()
-    except AssertionError as error:
-        outcome.troubles.append(f"afterwards: {error}")
+    raised += _tried("afterwards", place.settle)
+    outcome.settled_s = time.monotonic() - began_s - outcome.took_s
+    outcome.troubles += raised
+    outcome.broken = bool(raised)
     return outcome
 
 
+def _reckoned(place: Place, one: Experiment, strike: Strike) -> Outcome:
+    # A fault that lasts is no one's to recover from; the clients wait for its end as well.
+    bound_s = one.bounds * place.bound_s + strike.ended_s - strike.began_s
+    images = strike.burst.images
+    audit.wait_for_ends(place.database_url, images, audit.PATIENCE * bound_s)
+    outcome = audit.reckon(place.database_url, images, place.stored, strike.began_s, bound_s)
+    if outcome.notes.get("neighbours_s", 0) > NEIGHBOURS_BOUNDS * place.bound_s:
+        outcome.troubles.append(f"neighbours waited for {outcome.notes['neighbours_s']:.1f} s")
+    return outcome
+
+
+def _tried(what: str, step: Callable[[], object]) -> list[str]:
+    try:
+        step()
+    except Exception as error:
+        return [_told(what, error)]
+    return []
+
+
+def _told(what: str, error: Exception) -> str:
+    first = str(error).partition("\n")[0]
+    return f"{what}: {first if isinstance(error, AssertionError) else repr(error)}"
+
+
 def several(place: Place, one: Experiment, seeds: Iterator[int], size: Size) -> Iterator[Outcome]:
-    """Run an experiment with several seeds."""
+    """Run an experiment with several seeds, until one leaves the place broken."""
     with one.around(place):
         for seed in seeds:
-            yield run(place, one, seed, size)
+            outcome = run(place, one, seed, size)
+            yield outcome
+            if outcome.broken:
+                return

@@ -46,12 +46,12 @@ def _name() -> str:
 
 
 @cache
-def namespaces() -> bool:
-    """Say whether this user may make a network namespace, and a wire into it."""
+def no_namespaces() -> str:
+    """Say why this user cannot make a network namespace, and a wire into it; or nothing."""
     if not shutil.which("ip"):
-        return False
+        return "there is no `ip` (iproute2)"
     try:
-        return _make()
+        return "" if _make() else "this user may make no network namespace"
     finally:
         _remove()
 
@@ -96,7 +96,7 @@ def namespace(world: World) -> Iterator[None]:
 @experiment(
     "wire between the only worker's network namespace and the broker pulled for seconds",
     around=namespace,
-    possible=namespaces,
+    impossible=no_namespaces,
 )
 def network_unplugged(strike: Strike) -> None:
     *others, _ = strike.world.workers

@@ -8,20 +8,24 @@ from contextlib import contextmanager
 
 from tests.chaos.experiment import Strike, experiment
 from tests.chaos.hooks.sitecustomize import EXHAUST, SEGFAULT
+from tests.chaos.program import ANY_END
 from tests.chaos.world import World
+
+STARVED_ENDS = 5
 
 
 # Tried three times, of which each may lie for a bound; and all that time workers die.
 @experiment("poison: one image of the burst ends its worker by SIGSEGV", bounds=3)
 def poison_segfault(strike: Strike) -> None:
     strike.moment()
+    for worker in strike.world.workers:  # whichever it comes to, and no more often than it is tried
+        worker.pardon("SIGSEGV", strike.world.settings.max_attempts)
     strike.burst.send(1, ending=SEGFAULT)
 
 
 @contextmanager
 def starved(world: World) -> Iterator[None]:
-    """Bear that workers end of their own accord, for lack of memory; and have fresh ones after."""
-    world.forgiving = True
+    """Have fresh workers after: a worker that ran out of memory has a limit from then on."""
     try:
         yield
     finally:
@@ -29,7 +33,6 @@ def starved(world: World) -> Iterator[None]:
             worker.down(signal.SIGKILL)
             worker.up()
         world.settle()
-        world.forgiving = False
 
 
 @experiment(
@@ -39,4 +42,6 @@ def starved(world: World) -> Iterator[None]:
 )
 def poison_memory(strike: Strike) -> None:
     strike.moment()
+    for worker in strike.world.workers:  # by an exit or by SIGABRT; under the limit again and again
+        worker.pardon(ANY_END, STARVED_ENDS)
     strike.burst.send(1, ending=EXHAUST)

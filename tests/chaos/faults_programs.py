@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
+from local import programs
 from tests.chaos.experiment import Strike, experiment
+from tests.chaos.program import Program
+from tests.chaos.world import World
 
 # What a container engine or ./run gives a program to end in, before SIGKILL.
 GRACE_S = 10.0
+IN_HAND = "SELECT id FROM predictions WHERE status = 'running' AND worker = %s LIMIT 1"
 
 
 @experiment("SIGKILL of one of two workers")
@@ -34,18 +40,39 @@ def worker_killed_between(strike: Strike) -> None:
     _until_taken(strike, armed, 5.0)
 
 
-@experiment("one worker frozen for longer than work may lie, then going on (SIGSTOP, SIGCONT)")
+@experiment(
+    "one worker frozen with images in hand, for longer than work may lie, then going on"
+    " (SIGSTOP, SIGCONT)"
+)
 def worker_frozen(strike: Strike) -> None:
-    strike.moment()
-    with strike.world.stopped(strike.rng.choice(strike.world.workers)):
-        time.sleep(strike.world.settings.stale_after_s + 1)
+    strike.moment(last=0.5)
+    worker = strike.rng.choice(strike.world.workers)
+    _freeze_at_work(strike.world, worker)
+    time.sleep(strike.world.settings.stale_after_s + 1)
+    worker.strike(signal.SIGCONT)
+
+
+def _freeze_at_work(world: World, worker: Program, limit_s: float = 5.0) -> None:
+    until_s = time.monotonic() + limit_s
+    while time.monotonic() < until_s:
+        worker.strike(signal.SIGSTOP)
+        time.sleep(0.1)  # what it has sent to the database by now is not in its hand any more
+        with world.database() as connection, connection.cursor() as cursor:
+            cursor.execute(IN_HAND, (world.name_of(worker),))
+            if cursor.fetchone():
+                return
+        worker.strike(signal.SIGCONT)
+        time.sleep(0.01)
+    raise AssertionError(f"{worker.name} had nothing in hand")
 
 
 @experiment("SIGTERM to all workers during a burst")
 def workers_stopped(strike: Strike) -> None:
     strike.moment()
-    took_s = [worker.down(signal.SIGTERM, GRACE_S) for worker in strike.world.workers]
-    strike.notes["ended_after_s"] = max(took_s)
+    workers = strike.world.workers
+    with ThreadPoolExecutor(len(workers)) as at_once:
+        took_s = at_once.map(lambda worker: worker.down(signal.SIGTERM, GRACE_S), workers)
+        strike.notes["ended_after_s"] = max(took_s)
     for worker in strike.world.workers:
         worker.up()
 
@@ -66,6 +93,7 @@ def api_killed(strike: Strike) -> None:
     if strike.rng.random() < 0.5:
         strike.world.api.strike()
         return
+    strike.world.pardon_api_processes()
     for pid in strike.world.api_processes():
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -82,6 +110,7 @@ def api_killed_between(strike: Strike) -> None:
 def sweep_killed(strike: Strike) -> None:
     with strike.world.stopped(*strike.world.workers):  # so that there is something to lose
         strike.moment()
+        strike.world.until_queued()
         strike.world.client().flushall()
     point = strike.rng.choice(("after-sweep", "before-enqueue", "after-enqueue", ""))
     if not point:
@@ -90,25 +119,33 @@ def sweep_killed(strike: Strike) -> None:
     _until_taken(strike, strike.world.arm("sweep", point), 5.0)
 
 
-@experiment("three more sweeps at once, each 20 times a second, with the broker emptied")
-def sweeps_at_once(strike: Strike) -> None:
-    from local import programs
-    from tests.chaos.program import Program
-
-    world = strike.world
+@contextmanager
+def more_sweeps(world: World) -> Iterator[None]:
+    """Have three sweeps more, for all seeds."""
     variables = world.environment("sweep", SKYLANE_SWEEP_EVERY_S="0.05")
     log = world.home / "logs" / "sweeps.log"
     others = [Program("sweep", programs.sweep(world.settings), log, env=variables) for _ in "123"]
     for other in others:
         other.up()
     try:
-        with world.stopped(*world.workers):
-            strike.moment()
-            world.client().flushall()
-        time.sleep(world.settings.stale_after_s + 1)
+        yield
     finally:
         for other in others:
             other.down()
+    ends = [end for other in others for end in other.own_ends()]
+    assert not ends, f"a sweep has ended by itself: {ends}"
+
+
+@experiment(
+    "three more sweeps at once, each 20 times a second, with the broker emptied",
+    around=more_sweeps,
+)
+def sweeps_at_once(strike: Strike) -> None:
+    world = strike.world
+    with world.stopped(*world.workers):
+        strike.moment()
+        world.until_queued()
+        world.client().flushall()
 
 
 def _until_taken(strike: Strike, armed: os.PathLike[str], limit_s: float) -> None:

@@ -105,6 +105,7 @@ def small_disk(world: World) -> Iterator[None]:
 def disk_full(strike: Strike) -> None:
     strike.moment()
     if not strike.world.images.is_mount():
+        strike.notes["disk_not_mounted"] = 1
         pids = strike.world.api_processes()
         for pid in pids:
             psutil.Process(pid).rlimit(psutil.RLIMIT_FSIZE, (LARGEST_FILE_BYTES, -1))

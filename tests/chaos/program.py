@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from settings import ROOT
 
 RESTART_AFTER_S = 0.5  # local/supervisor.py's first
 START_LIMIT_S = 60.0
+ANY_END = "any end"
 
 
 class Program:
@@ -34,7 +36,9 @@ class Program:
         ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self.name = name
-        self.ends: list[str] = []  # of its own accord: neither ``down`` nor a signal
+        self._ends: list[str] = []  # of which no signal was sent from here
+        self._pardons: Counter[str] = Counter()
+        self._sent: set[int] = set()  # to the present process
         self._command = command
         self._env = env or {}
         self._prepare = prepare
@@ -63,10 +67,12 @@ class Program:
         if child is None:
             return 0.0
         began_s = time.monotonic()
+        self._sent.add(number)
         with suppress(ProcessLookupError):
             child.signal(number)
         in_time = self._ended.wait(limit_s)
         if not in_time:
+            self._sent.add(signal.SIGKILL)
             child.kill()
             self._ended.wait()
         assert in_time, f"{self.name} did not end within {limit_s} s of signal {number}"
@@ -74,8 +80,31 @@ class Program:
 
     def strike(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to the process; if it dies of that, it is started again."""
-        with suppress(ProcessLookupError):
-            os.kill(self.pid, number)
+        with self._lock:
+            if not self.pid:  # 0 would be everybody of this group
+                return
+            self._sent.add(number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def pardon(self, end: str, times: int = 1) -> None:
+        """Let it end so, by what the experiment has done to it other than by a signal."""
+        with self._lock:
+            self._pardons[end] += times
+
+    def own_ends(self) -> list[str]:
+        """Return how it ended since the last call, where nobody had sent it a signal to.
+
+        What was pardoned and did not come is pardoned no more.
+        """
+        with self._lock:
+            ends, self._ends = self._ends, []
+            pardons, self._pardons = self._pardons, Counter()
+        for end in list(ends):
+            if pardons[end] + pardons[ANY_END] > 0:
+                pardons[end if pardons[end] > 0 else ANY_END] -= 1
+                ends.remove(end)
+        return ends
 
     def wait_ready(self) -> None:
         """Wait until it is ready."""
@@ -95,6 +124,7 @@ class Program:
             return
         self._prepare()
         self._ended.clear()
+        self._sent = set()
         self._child = Child(
             self.name,
             self._command,
@@ -114,10 +144,10 @@ class Program:
         with self._lock:
             self._child = None
             self._ended.set()
+            if child.end not in _ends_of(self._sent):
+                self._ends.append(child.end)
             if not self._wanted:
                 return
-            if child.end.startswith("exit"):
-                self.ends.append(child.end)
         timer = threading.Timer(RESTART_AFTER_S, self._start_again)
         timer.daemon = True
         timer.start()
@@ -125,3 +155,12 @@ class Program:
     def _start_again(self) -> None:
         with self._lock:
             self._start()
+
+
+def _ends_of(sent: set[int]) -> set[str]:
+    """Return how a process may end that was sent these signals: by them, or orderly when asked."""
+    asked = sent & {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+    orderly = {"exit status 0"} if asked else set()
+    if signal.SIGQUIT in sent:  # PostgreSQL's immediate shutdown
+        orderly.add("exit status 1")
+    return orderly | {signal.Signals(number).name for number in sent}

@@ -16,6 +16,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from unittest import mock
 
+import requests
+
 from bench.lambda_lane.bucket import PREFIX, hook_url
 from bench.lambda_lane.lane import LambdaLane, running_lane
 from bench.lambda_lane.limits import LaneLimits
@@ -28,6 +30,7 @@ from store.images import S3Images
 from store.migrations import migrate
 from store.references import Reference
 from tests.chaos import audit
+from tests.chaos.burst import probe
 from tests.chaos.experiment import Strike, experiment
 from tests.chaos.program import Program
 from tests.stack import until
@@ -45,6 +48,7 @@ LIMITS = LaneLimits(
     pollers_at_first=2,
 )
 TIMES = 3
+FOUND_WITHIN_S = 10.0  # an environment may have to start
 UNFINISHED = "SELECT id FROM predictions WHERE status IN ('pending', 'running') LIMIT 1"
 JUNK = ("not JSON", "{}", json.dumps({"Event": "s3:TestEvent"}))
 
@@ -66,10 +70,26 @@ class Lane:
         return self._images.get(Reference(key))
 
     def settle(self) -> None:
-        """Wait until nothing is unfinished: what was stored for answers that got lost, too."""
+        """Wait until new work is taken up, and nothing is unfinished.
+
+        What was stored for answers that got lost has to be finished, too.
+        """
+        until(self._works, self.bound_s)
         database = Database(self.database_url, size=1)
         until(lambda: not database.query(UNFINISHED), self.bound_s)
         database.close()
+
+    def _works(self) -> bool:
+        with suppress(requests.RequestException):
+            return bool(probe(self.url))
+        return False
+
+    def at_work(self) -> list[int]:
+        """Return the processes of the inferring function's environments that have a batch now."""
+        pool = self.lane._pools["infer"]
+        with pool._lock:
+            busy = [one for one in pool._live if one.environment and one not in pool._idle]
+            return [one.environment.pid for one in busy if one.environment]
 
 
 class Repeated:
@@ -149,13 +169,13 @@ def events_in_part(strike: Strike) -> None:
 @experiment("serverless: SIGKILL of the function mid-batch", place="serverless")
 def function_killed(strike: Strike) -> None:
     strike.moment()
-    _kill(strike, "infer")
+    _kill(strike, strike.world.at_work)
 
 
 @experiment("serverless: SIGKILL of the API's function", place="serverless")
 def function_of_api_killed(strike: Strike) -> None:
     strike.moment()
-    _kill(strike, "api")
+    _kill(strike, lambda: strike.world.lane.pids("api"))
 
 
 @experiment("serverless: PostgreSQL restarted between and during invocations", place="serverless")
@@ -166,14 +186,15 @@ def database_restarted(strike: Strike) -> None:
     strike.world.postgres.up()
 
 
-def _kill(strike: Strike, function: str) -> None:
-    """Kill the environments of a function: those at work, and those that wait for work."""
+def _kill(strike: Strike, found: Callable[[], list[int]]) -> None:
+    """Kill all environments that are found, as soon as there are some."""
     killed = 0
-    until_s = time.monotonic() + 3
+    until_s = time.monotonic() + FOUND_WITHIN_S
     while not killed and time.monotonic() < until_s:
-        for pid in strike.world.lane.pids(function):
+        for pid in found():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
-        time.sleep(0.02)
+        time.sleep(0.005)
     strike.notes["killed"] = killed
+    assert killed, "there was none to kill"

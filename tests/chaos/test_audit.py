@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,7 +14,7 @@ from store.database import Database
 from store.predictions import Predictions
 from store.records import NewPrediction, Outcome
 from store.references import Reference
-from tests.chaos import audit, table
+from tests.chaos import audit
 from tests.chaos.burst import Image
 
 BOUND_S = 5.0
@@ -89,6 +88,27 @@ def _late(lane: Lane) -> None:
     lane.image.ended_s += BOUND_S + 1
 
 
+def _twice(lane: Lane) -> None:
+    lane.database.query("UPDATE predictions SET finished_at = clock_timestamp()")
+
+
+def _failed(lane: Lane) -> None:
+    lane.database.query("DELETE FROM predictions")
+    lane.database.query("DELETE FROM chaos_audit")
+    lane.insert(lane.image.request_id)
+    lane.finish(
+        predicted_label=None, confidence=None, probabilities=None, error_code="truncated_image"
+    )
+
+
+def _survived(lane: Lane) -> None:
+    lane.image.poisoned = True
+
+
+def _other_label(lane: Lane) -> None:
+    lane.database.query("UPDATE predictions SET predicted_label = 'another'")
+
+
 def _other_result(lane: Lane) -> None:
     lane.database.query(
         "UPDATE predictions SET probabilities = %s",
@@ -103,6 +123,10 @@ def _other_result(lane: Lane) -> None:
         (lambda lane: lane.database.query("UPDATE predictions SET status = 'running'"), 1, 1),
         (lambda lane: lane.insert(uuid4()), 0, 1),
         (_reopened, 0, 1),
+        (_twice, 0, 1),
+        (_failed, 0, 0),
+        (_survived, 0, 0),
+        (_other_label, 0, 1),
         (_other_result, 0, 1),
         (_late, 0, 0),
     ],
@@ -118,24 +142,3 @@ def test_what_must_not_be_is_seen(
 
 def test_an_object_that_is_gone_or_another_is_lost(lane: Lane) -> None:
     assert lane.reckon(stored=b"another").lost == 1
-
-
-def test_the_table_is_replaced_between_its_marks_and_nothing_else_is(
-    lane: Lane, tmp_path: Path
-) -> None:
-    document, figures = tmp_path / "doc.md", tmp_path / "figures.json"
-    document.write_text(f"before\n{table.BEGIN}\nold\n{table.END}\nafter\n")
-    one = {
-        "fault": "a fault",
-        "place": "on-prem",
-        "bound_s": BOUND_S,
-        "outcomes": {"1": lane.reckon().as_dict(), "2": lane.reckon().as_dict()},
-    }
-    made = {"command": "a command", "date": "a day", "machine": "a machine"}
-    table.write(figures, document, made | {"experiments": {"one": one}, "soak": None})
-    text = document.read_text()
-    assert text.startswith("before\n")
-    assert text.endswith("after\n")
-    assert "old" not in text
-    assert "| a fault | 2 | 2 | 2 | 0 | 0 | 0 |" in text
-    assert table.read(figures)["experiments"]["one"] == one

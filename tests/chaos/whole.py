@@ -14,6 +14,7 @@ import requests
 
 from local.postgres import EmbeddedPostgres
 from tests.chaos import audit
+from tests.chaos.burst import probe
 from tests.chaos.experiment import Strike, experiment
 from tests.stack import WORKER, Stack, until
 
@@ -39,12 +40,21 @@ class Whole:
         return (self.stack.home / "images" / key).read_bytes()
 
     def settle(self) -> None:
-        """Wait until all parts are those of the present start, and ready.
+        """Wait until all parts are those of the present start, ready, and its worker has worked.
 
         What a killed start left running answers until the next one has ended it.
         """
         until(lambda: all(self.stack.pids(part) for part in PARTS), 60)
         until(self._ready, 60)
+        until(self._works, 60)
+
+    def _works(self) -> bool:
+        """Say whether a worker of the present start took up a new image."""
+        try:
+            worker = probe(self.url).get("worker", "")
+        except requests.RequestException:
+            return False
+        return worker.rpartition("-")[2] in map(str, self.stack.pids(WORKER))
 
     def _ready(self) -> bool:
         try:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
 import psycopg2
@@ -24,6 +23,7 @@ from local.postgres import EmbeddedPostgres
 from settings import Settings
 from store.migrations import migrate
 from tests.chaos import audit
+from tests.chaos.burst import probe
 from tests.chaos.clock import Clock
 from tests.chaos.program import Program
 from tests.chaos.proxy import Proxy
@@ -32,6 +32,7 @@ HOOKS = Path(__file__).parent / "hooks"
 # Programs start, connect and work again within this, besides what the settings say.
 START_AND_WORK_S = 25.0
 SERVE_LIMIT_S = 40.0
+QUEUE = "skylane"
 QUICK = {"stale_after_s": 2.0, "sweep_every_s": 0.25}
 
 
@@ -42,7 +43,7 @@ class World:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
         self.clock, self.clock_s = Clock(home), 0
-        self.forgiving = False  # of what ends by itself
+        self._answering: tuple[int, set[int]] = (0, set())  # gunicorn's own, and its children
         self.armed = home / "armed"
         self.images = home / "images"
         for folder in (self.armed, self.images, home / "logs"):
@@ -120,9 +121,8 @@ class World:
         A worker may be alive, say so, and take no message any more. And none may have ended that
         nobody killed: it would come back, but only so often before ./run gives up.
         """
-        for program in (self.api, *self.workers, self.sweep):
-            ends, program.ends = program.ends, []
-            assert self.forgiving or not ends, f"{program.name} has ended by itself: {ends}"
+        ends = self.own_ends()
+        assert not ends, f"these have ended by themselves: {ends}"
         for program in (self.postgres, self.broker, self.api, *self.workers):
             program.wait_ready()
         deadline_s = time.monotonic() + SERVE_LIMIT_S
@@ -130,16 +130,22 @@ class World:
         while missing := {self.name_of(one) for one in self.workers} - served:
             assert time.monotonic() < deadline_s, f"these take no work: {missing}"
             with suppress(requests.RequestException):
-                answer = requests.post(
-                    f"{self.url}/upload?wait=1&filename=probe&request_id={uuid4()}",
-                    data=audit.TILES[0].read_bytes(),
-                    headers={"Content-Type": "image/jpeg"},
-                    timeout=10,
-                )
-                if answer.status_code == 200:
-                    served.add(answer.json()["worker"])
+                if row := probe(self.url):
+                    served.add(row["worker"])
                     continue
             time.sleep(0.05)
+        self._answering = (self.api.pid, set(self.api_processes()))
+
+    def own_ends(self) -> list[str]:
+        """Return which programs have ended since the last call that nobody killed, and how."""
+        programs = (self.postgres, self.broker, self.api, *self.workers, self.sweep)
+        ends = [f"{one.name}: {end}" for one in programs for end in one.own_ends()]
+        # gunicorn starts its children again itself: whose parent lives should live as well.
+        parent, children = self._answering
+        self._answering = (self.api.pid, set(self.api_processes()))
+        if parent == self.api.pid and (gone := children - self._answering[1]):
+            ends.append(f"{len(gone)} of the API's processes")
+        return ends
 
     def name_of(self, worker: Program) -> str:
         """Return what rows call a worker."""
@@ -147,6 +153,11 @@ class World:
 
     def arm(self, program: str, point: str) -> Path:
         """Have whoever of a program comes to a point next kill itself there; see the hooks."""
+        for one in (*self.workers, self.sweep):
+            if one.name.startswith(program):
+                one.pardon("SIGKILL")
+        if program == "api":
+            self.pardon_api_processes()
         armed = self.armed / f"{program}.{point}"
         armed.touch()
         return armed
@@ -157,6 +168,17 @@ class World:
             return [one.pid for one in psutil.Process(self.api.pid).children()]
         except psutil.NoSuchProcess:
             return []
+
+    def pardon_api_processes(self) -> None:
+        """Let those who answer now end, and gunicorn start others."""
+        self._answering = (0, set())
+
+    def until_queued(self, n: int = 1, limit_s: float = 5.0) -> None:
+        """Wait until so many messages wait in the broker: so that there is something to lose."""
+        until_s = time.monotonic() + limit_s
+        while self.client().llen(QUEUE) < n:
+            assert time.monotonic() < until_s, "nothing was enqueued"
+            time.sleep(0.01)
 
     def client(self) -> redis.Redis:
         """Return a client of the broker, past the proxy."""

@@ -13,7 +13,7 @@ import importlib.util
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -34,12 +34,18 @@ def die_if_armed(point: str) -> None:
 
 
 def deadly(function: Callable[..., Any], step: str) -> Callable[..., Any]:
-    """Return ``function`` with a point before it and one after it."""
+    """Return ``function`` with a point before it and one after it.
+
+    Only where there is work: a sweep that finds nothing, and enqueues that, is of no interest.
+    """
 
     def stepped(*arguments: Any, **named: Any) -> Any:
-        die_if_armed(f"before-{step}")
+        work = all(argument for argument in arguments if isinstance(argument, Sized))
+        if work:
+            die_if_armed(f"before-{step}")
         result = function(*arguments, **named)
-        die_if_armed(f"after-{step}")
+        if work and (result is None or getattr(result, "touched", result)):
+            die_if_armed(f"after-{step}")
         return result
 
     return stepped
