@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -98,6 +98,12 @@ class FileImages:
             raise ImageNotFound(key)
         return self._folder / key
 
+    def all_keys(self) -> Iterator[str]:
+        """Yield the key of each file that there is, in no order."""
+        for folder, _, names in os.walk(self._folder, onerror=_raise):
+            for name in names:
+                yield os.path.relpath(os.path.join(folder, name), self._folder)
+
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
         # Under its own name at once: nobody looks for an image before its row is there.
@@ -111,6 +117,10 @@ class FileImages:
             os.fdatasync(file)
         finally:
             os.close(file)
+
+
+def _raise(error: OSError) -> None:
+    raise error  # os.walk passes over a folder that it cannot read, unless told so
 
 
 def _flush(folder: Path) -> None:
