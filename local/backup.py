@@ -94,7 +94,7 @@ def restore(settings: Settings, folder: Path) -> Copied:
                 if images:
                     _put_images(folder / IMAGES, images, about["images"])
                 _run("pg_restore", url, *AS_ANYBODY, *ALL_OR_NOTHING, str(folder / DUMP))
-            except LocalError:
+            except BaseException:  # also Ctrl-C
                 if images:
                     _take_back(folder / IMAGES, images)
                 raise
@@ -144,8 +144,12 @@ def _copy_images(references: Iterator[Reference], settings: Settings, folder: Pa
         try:
             _copy(images.path(reference.key), folder / reference.key)
             copied += 1
-        except FileNotFoundError:  # deleted meanwhile
-            continue
+        except FileNotFoundError as error:
+            if not images.path(reference.key).parent.is_dir():  # deleting leaves the folder
+                raise LocalError(
+                    f"The folder of {reference.key} is away. Is it mounted?"
+                ) from error
+            continue  # deleted meanwhile
         except OSError as error:
             raise LocalError(f"{reference.key} could not be copied: {error}") from error
     return Copied(rows, copied)

@@ -67,17 +67,22 @@ class FileImages:
     def delete(self, reference: Reference) -> None:
         path = self.path(reference.key)
         try:
-            path.unlink(missing_ok=True)
+            _unlink(path)
             _flush(path.parent)
         except OSError as error:
             raise ImageStoreError(f"image store: {error}") from error
 
     def delete_many(self, references: Sequence[Reference]) -> list[Reference]:
         gone: dict[Path, list[Reference]] = {}
+        missing: set[Path] = set()
         for reference in references:
             path = self.path(reference.key)
             try:
-                path.unlink(missing_ok=True)
+                _unlink(path)
+            except FileNotFoundError as error:
+                if path.parent not in missing:  # told once, however many images were in it
+                    log.warning("images stay in the database: %s", error)
+                    missing.add(path.parent)
             except OSError as error:
                 log.warning("%s stays where it is: %s", reference.key, error)
             else:
@@ -119,16 +124,26 @@ class FileImages:
             os.close(file)
 
 
+def _unlink(path: Path) -> None:
+    """Remove a file, or find that it was removed.
+
+    Its folder is never removed, so where there is none this is not the place in which the file was
+    stored: a volume that is not mounted, whose files are all still there. Raises ``OSError``.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path.parent} is not there. Is it mounted?") from None
+
+
 def _raise(error: OSError) -> None:
     raise error  # os.walk passes over a folder that it cannot read, unless told so
 
 
 def _flush(folder: Path) -> None:
     """Have the disk know which files a folder has: a row that goes next must not outlive one."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:  # and so are its files
-        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

@@ -201,6 +201,15 @@ def test_a_backup_is_not_restored_among_the_images_of_another_database(
     assert (image.read_bytes(), len(files(here))) == (b"live", 1)
 
 
+def test_a_backup_without_the_volume_of_the_images_is_none(here: Settings, tmp_path: Path) -> None:
+    store(here, 1)
+    (here.home / "images").rename(here.home / "elsewhere")
+    with pytest.raises(LocalError, match="mounted"):
+        backup.back_up(here, tmp_path / "copy")
+    with pytest.raises(LocalError, match="no whole backup"):
+        backup.restore(here, tmp_path / "copy")
+
+
 def test_a_restore_that_fails_can_be_made_again_and_needs_no_role_of_before(
     here: Settings, another: Callable[[str], Settings], tmp_path: Path
 ) -> None:

@@ -116,6 +116,15 @@ def test_an_image_that_cannot_be_deleted_keeps_its_row(
     assert prune(Retention(database), images, 30 * DAY_S) == 1
 
 
+def test_without_the_volume_of_the_images_no_row_goes(
+    keep: Keep, database: Database, tmp_path: Path
+) -> None:
+    keep(open_images((tmp_path / "images").as_uri()), 3, 40)
+    not_mounted = open_images((tmp_path / "empty").as_uri())
+    assert prune(Retention(database), not_mounted, 30 * DAY_S) == 0
+    assert len(database.query("SELECT id FROM predictions")) == 3
+
+
 def test_two_at_once_do_each_row_once(keep: Keep, database: Database, tmp_path: Path) -> None:
     images = open_images((tmp_path / "images").as_uri())
     keep(images, 60, 40)
