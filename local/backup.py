@@ -165,7 +165,11 @@ def _empty_images(settings: Settings, copied: int | None) -> FileImages | None:
     if not isinstance(images, FileImages):
         return None
     # Another database's, perhaps: two would delete each other's.
-    if next(images.all_keys(), None) is not None:
+    try:
+        there = next(images.all_keys(), None)
+    except OSError as error:
+        raise LocalError(f"{url} cannot be listed: {error}") from error
+    if there is not None:
         raise LocalError(f"There are images already in {url}. Name an empty home or folder.")
     return images
 

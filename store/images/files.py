@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -104,10 +105,22 @@ class FileImages:
         return self._folder / key
 
     def all_keys(self) -> Iterator[str]:
-        """Yield the key of each file that there is, in no order."""
-        for folder, _, names in os.walk(self._folder, onerror=_raise):
+        """Yield the key of each file that there is, in no order. Raises ``OSError``.
+
+        What a file system has of its own is none: ``lost+found``, ``.snapshot``, ``.nfs…``.
+        """
+        for folder, folders, names in os.walk(self._folder, onerror=_raise):
+            folders[:] = [name for name in folders if not _is_file_systems(name)]
             for name in names:
-                yield os.path.relpath(os.path.join(folder, name), self._folder)
+                if not _is_file_systems(name):
+                    yield os.path.relpath(os.path.join(folder, name), self._folder)
+
+    def stored_at_s(self, key: str) -> float:
+        """Return when a file was written, by the wall clock; now, if it went meanwhile."""
+        try:
+            return self.path(key).lstat().st_mtime
+        except FileNotFoundError:
+            return time.time()
 
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
@@ -135,6 +148,10 @@ def _unlink(path: Path) -> None:
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise FileNotFoundError(f"{path.parent} is not there. Is it mounted?") from None
+
+
+def _is_file_systems(name: str) -> bool:
+    return name.startswith(".") or name == "lost+found"
 
 
 def _raise(error: OSError) -> None:

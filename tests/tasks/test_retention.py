@@ -74,6 +74,7 @@ def test_what_is_old_goes_with_its_image_and_what_is_young_or_unfinished_stays(
     unfinished = keep(images, 2, 40, finished=False)
     old, young = keep(images, 5, 40), keep(images, 3, 20)
     counted = database.query("SELECT sum(rows) AS rows FROM prediction_series_added")
+    assert Retention(database, page_rows=2).count(30 * DAY_S) == 5
     assert prune(Retention(database, page_rows=2), images, 30 * DAY_S) == 5
     left = {row["storage_key"] for row in predictions.newest(99)}
     assert left == {one.key for one in unfinished + young}
