@@ -61,7 +61,9 @@ def backup(folder: Path) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def restore(folder: Path) -> None:
-    """Fill an empty SKYLANE_HOME, or DATABASE_URL, with what `skylane backup` copied to FOLDER.
+    """Fill an empty SKYLANE_HOME with what `skylane backup` copied to FOLDER.
+
+    Or an empty DATABASE_URL and an empty folder of images: never one without the other.
 
     Then start Skylane: what was not finished is.
     """

@@ -11,8 +11,8 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,8 @@ FORMAT = "skylane-backup/1"
 DUMP, IMAGES, ABOUT = "database.dump", "images", "backup.json"
 PAGE_ROWS = 1000
 PARTIAL = ".partial"  # no image's name ends so
+# Of PostgreSQL, for those servers that have them and set them for all.
+TIMEOUTS = ("statement_timeout", "idle_in_transaction_session_timeout", "transaction_timeout")
 # The roles that owned things or were granted some need not be where it is restored.
 AS_ANYBODY = ("--no-owner", "--no-privileges")
 ALL_OR_NOTHING = ("--exit-on-error", "--single-transaction")
@@ -90,6 +92,8 @@ def restore(settings: Settings, folder: Path) -> Copied:
             if database.query("SELECT to_regclass('predictions') AS there")[0]["there"]:
                 raise LocalError("There are predictions already. Name an empty home or database.")
             images = _empty_images(settings, about["images"])
+            if images and not (folder / IMAGES).is_dir():
+                raise LocalError(f"{folder} is not whole: its images are not there.")
             try:
                 if images:
                     _put_images(folder / IMAGES, images, about["images"])
@@ -115,17 +119,23 @@ def _snapshot(url: str) -> Iterator[tuple[str, Iterator[Reference]]]:
         connection.set_session(ISOLATION_LEVEL_REPEATABLE_READ, readonly=True)
         with connection.cursor() as cursor:
             # It is idle as long as pg_dump works, and walks the table as long as files are copied.
-            cursor.execute("SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+            cursor.execute(
+                "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = ANY (%s)",
+                (list(TIMEOUTS),),
+            )
             cursor.execute("SELECT pg_export_snapshot()")
             [name] = cursor.fetchone() or [""]
-        yield name, _references(connection)
+        with closing(_references(connection)) as references:
+            yield name, references
     except psycopg2.Error as error:
         raise StoreError(f"database: {error}".strip()) from error
     finally:
         connection.close()
 
 
-def _references(connection: psycopg2.extensions.connection) -> Iterator[Reference]:
+def _references(
+    connection: psycopg2.extensions.connection,
+) -> Generator[Reference, None, None]:
     with connection.cursor(name="images") as cursor:  # at the server: a page at a time comes here
         cursor.itersize = PAGE_ROWS
         cursor.execute("SELECT storage_key, storage_version FROM predictions ORDER BY id")

@@ -210,6 +210,39 @@ def test_a_backup_without_the_volume_of_the_images_is_none(here: Settings, tmp_p
         backup.restore(here, tmp_path / "copy")
 
 
+def test_a_backup_whose_images_are_away_makes_no_rows_without_any(
+    here: Settings, another: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    store(here, 1)
+    backup.back_up(here, tmp_path / "copy")
+    (tmp_path / "copy" / "images").rename(tmp_path / "elsewhere")
+    there = another("there")
+    with pytest.raises(LocalError, match="images are not there"):
+        backup.restore(there, tmp_path / "copy")
+    (tmp_path / "elsewhere").rename(tmp_path / "copy" / "images")
+    assert backup.restore(there, tmp_path / "copy") == backup.Copied(1, 1)
+
+
+def test_a_database_that_ends_what_is_idle_or_long_is_backed_up_all_the_same(
+    here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(here, 2)
+    database = Database(here.database_url, size=1)
+    name = parse_dsn(here.database_url)["dbname"]
+    for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        database.query(f'ALTER DATABASE "{name}" SET {setting} = 50')
+    run = backup._run
+
+    def run_for_long(program: str, url: str, *arguments: str) -> None:
+        run(program, url, *arguments)
+        database.query("SET statement_timeout = 0")
+        database.query("SELECT pg_sleep(0.2)")
+
+    monkeypatch.setattr(backup, "_run", run_for_long)
+    assert backup.back_up(here, tmp_path / "copy") == backup.Copied(2, 2)
+    database.close()
+
+
 def test_a_restore_that_fails_can_be_made_again_and_needs_no_role_of_before(
     here: Settings, another: Callable[[str], Settings], tmp_path: Path
 ) -> None:
