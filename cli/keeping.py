@@ -61,7 +61,9 @@ def backup(folder: Path) -> None:
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def restore(folder: Path) -> None:
-    """Fill an empty SKYLANE_HOME, or DATABASE_URL, with what `skylane backup` copied to FOLDER.
+    """Fill an empty SKYLANE_HOME with what `skylane backup` copied to FOLDER.
+
+    Or an empty DATABASE_URL and an empty folder of images: never one without the other.
 
     Then start Skylane: what was not finished is.
     """
@@ -74,12 +76,19 @@ def restore(folder: Path) -> None:
 
 
 @click.command()
-@click.option("--older-than", "age_s", type=Age(), required=True, metavar="AGE", help="30d, 12h")
+@click.option("--older-than", "age_s", type=Age(), metavar="AGE", help="30d, 12h")
+@click.option("--orphans", is_flag=True, help="Instead: files older than a day that no row names.")
 @click.option("--dry-run", is_flag=True, help="Only say how many there are.")
-def prune(age_s: float, dry_run: bool) -> None:
-    """Delete finished predictions that were accepted so long ago, and their images."""
+def prune(age_s: float | None, orphans: bool, dry_run: bool) -> None:
+    """Delete finished predictions that were accepted so long ago, and their images.
+
+    Or, with --orphans, images of uploads that a killed API never answered.
+    """
+    if (age_s is None) != orphans:
+        raise click.UsageError("Say one of --older-than AGE and --orphans.")
     chosen = environment()
     with _told():
+        from local.orphans import prune_orphans
         from local.stack import database_of
         from store.database import Database
         from store.images import open_images
@@ -88,16 +97,20 @@ def prune(age_s: float, dry_run: bool) -> None:
 
         with database_of(chosen) as url:
             database = Database(url, size=1)
+            images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
             retention = Retention(database)
             try:
-                if dry_run:
-                    click.echo(f"{retention.count(age_s)} predictions would go")
-                    return
-                images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
-                gone = run(retention, images, age_s, within_s=float("inf"))
+                if age_s is None:
+                    what = "images without a prediction"
+                    n = prune_orphans(database, images, dry_run=dry_run)
+                elif dry_run:
+                    what, n = "predictions", retention.count(age_s)
+                else:
+                    what = "predictions and their images"
+                    n = run(retention, images, age_s, within_s=float("inf"))
             finally:
                 database.close()
-    click.echo(f"{gone} predictions and their images have gone")
+    click.echo(f"{n} {what} {'would go' if dry_run else 'have gone'}")
 
 
 COMMANDS = [backup, restore, prune]

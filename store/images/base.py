@@ -37,7 +37,7 @@ class ImageStore(Protocol):
         """Return each image's bytes, or the error in its place."""
 
     def delete(self, reference: Reference) -> None:
-        """Remove an image; nothing happens where there is none."""
+        """Remove an image; nothing happens where it was removed before."""
 
     def delete_many(self, references: Sequence[Reference]) -> list[Reference]:
         """Remove what can be removed, and log what cannot; return what is not there any more."""

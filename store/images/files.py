@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,17 +68,22 @@ class FileImages:
     def delete(self, reference: Reference) -> None:
         path = self.path(reference.key)
         try:
-            path.unlink(missing_ok=True)
+            _unlink(path)
             _flush(path.parent)
         except OSError as error:
             raise ImageStoreError(f"image store: {error}") from error
 
     def delete_many(self, references: Sequence[Reference]) -> list[Reference]:
         gone: dict[Path, list[Reference]] = {}
+        missing: set[Path] = set()
         for reference in references:
             path = self.path(reference.key)
             try:
-                path.unlink(missing_ok=True)
+                _unlink(path)
+            except FileNotFoundError as error:
+                if path.parent not in missing:  # told once, however many images were in it
+                    log.warning("images stay in the database: %s", error)
+                    missing.add(path.parent)
             except OSError as error:
                 log.warning("%s stays where it is: %s", reference.key, error)
             else:
@@ -98,6 +104,24 @@ class FileImages:
             raise ImageNotFound(key)
         return self._folder / key
 
+    def all_keys(self) -> Iterator[str]:
+        """Yield the key of each file that there is, in no order. Raises ``OSError``.
+
+        What a file system has of its own is none: ``lost+found``, ``.snapshot``, ``.nfs…``.
+        """
+        for folder, folders, names in os.walk(self._folder, onerror=_raise):
+            folders[:] = [name for name in folders if not _is_file_systems(name)]
+            for name in names:
+                if not _is_file_systems(name):
+                    yield os.path.relpath(os.path.join(folder, name), self._folder)
+
+    def stored_at_s(self, key: str) -> float:
+        """Return when a file was written, by the wall clock; now, if it went meanwhile."""
+        try:
+            return self.path(key).lstat().st_mtime
+        except FileNotFoundError:
+            return time.time()
+
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
         # Under its own name at once: nobody looks for an image before its row is there.
@@ -113,12 +137,30 @@ class FileImages:
             os.close(file)
 
 
+def _unlink(path: Path) -> None:
+    """Remove a file, or find that it was removed.
+
+    Its folder is never removed, so where there is none this is not the place in which the file was
+    stored: a volume that is not mounted, whose files are all still there. Raises ``OSError``.
+    """
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(f"{path.parent} is not there. Is it mounted?") from None
+
+
+def _is_file_systems(name: str) -> bool:
+    return name.startswith(".") or name == "lost+found"
+
+
+def _raise(error: OSError) -> None:
+    raise error  # os.walk passes over a folder that it cannot read, unless told so
+
+
 def _flush(folder: Path) -> None:
     """Have the disk know which files a folder has: a row that goes next must not outlive one."""
-    try:
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except FileNotFoundError:  # and so are its files
-        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
     finally:

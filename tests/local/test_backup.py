@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg2
+import pytest
 import requests
+from psycopg2.extensions import make_dsn, parse_dsn
 
+from local import backup
+from local.errors import LocalError
+from settings import Settings
+from store.database import Database
+from store.images import open_images
+from store.predictions import Predictions
+from store.records import NewPrediction
+from store.references import Reference
 from tests.cli.command import skylane
 from tests.stack import WORKER, Stack, until
 
@@ -93,8 +106,13 @@ def test_a_row_whose_image_was_deleted_during_the_backup_is_not_restored(
     copy, home = tmp_path / "copy", str(tmp_path / "home")
     assert skylane("backup", str(copy), SKYLANE_HOME=str(stack.home)).returncode == 0
     [image] = copy.glob(f"images/**/{answer['request_id']}")
-    image.unlink()  # as if it had gone between the database's copy and its own
-    counted = int((copy / "backup.json").read_text().split('"images": ')[1].rstrip("}\n"))
+    image.unlink()
+    about = json.loads((copy / "backup.json").read_text())
+    counted = about["images"]
+    broken = skylane("restore", str(copy), SKYLANE_HOME=home)
+    assert f"{counted - 1} images of {counted} are there" in broken.stderr
+    # As if it had gone between the database's copy and its own.
+    (copy / "backup.json").write_text(json.dumps(about | {"images": counted - 1}))
     restored = skylane("restore", str(copy), SKYLANE_HOME=home)
     assert restored.stdout.strip() == f"restored {counted - 1} predictions"
 
@@ -105,6 +123,147 @@ def test_a_row_whose_image_was_deleted_during_the_backup_is_not_restored(
     assert [one for one in (tmp_path / "home/images").rglob("*") if one.is_file()] == []
     wrong = skylane("prune", "--older-than", "soon", SKYLANE_HOME=home)
     assert (wrong.returncode, "no age such as" in wrong.stderr) == (2, True)
+
+
+def store(settings: Settings, n: int) -> list[Reference]:
+    """Store images and then their rows, as the API does."""
+    database, images = (
+        Database(settings.database_url, size=1),
+        open_images(settings.image_store_url),
+    )
+    ids = [uuid4() for _ in range(n)]
+    stored = [images.put(f"2026/11/26/{one}", b"\xff\xd8\xff", "image/jpeg") for one in ids]
+    rows = [
+        NewPrediction(one, "on-prem", "a.jpg", "image/jpeg", 3, "0" * 64, reference)
+        for one, reference in zip(ids, stored, strict=True)
+    ]
+    Predictions(database).insert(rows)
+    database.close()
+    return stored
+
+
+@pytest.fixture
+def here(database_url: str, tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "here", DATABASE_URL=database_url)
+
+
+@pytest.fixture
+def another(here: Settings, tmp_path: Path) -> Callable[[str], Settings]:
+    """Return a function that makes an empty database, and names a home for it."""
+
+    def made(home: str) -> Settings:
+        name = f"other_{uuid4().hex}"
+        connection = psycopg2.connect(here.database_url)
+        connection.autocommit = True
+        connection.cursor().execute(f"CREATE DATABASE {name}")
+        connection.close()
+        url = make_dsn(**parse_dsn(here.database_url) | {"dbname": name})
+        return Settings(home=tmp_path / home, DATABASE_URL=url)
+
+    return made
+
+
+def files(settings: Settings) -> set[str]:
+    images = settings.home / "images"
+    return {str(one.relative_to(images)) for one in images.rglob("*") if one.is_file()}
+
+
+def test_an_upload_during_a_backup_leaves_no_image_without_a_row(
+    here: Settings,
+    another: Callable[[str], Settings],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = store(here, 3)
+    run = backup._run
+
+    def run_and_go_on(program: str, url: str, *arguments: str) -> None:
+        run(program, url, *arguments)
+        store(here, 2)  # as the API does all the while
+
+    with monkeypatch.context() as patched:
+        patched.setattr(backup, "_run", run_and_go_on)
+        assert backup.back_up(here, tmp_path / "copy") == backup.Copied(3, 3)
+    there = another("there")
+    assert backup.restore(there, tmp_path / "copy") == backup.Copied(3, 3)
+    assert files(there) == {one.key for one in before}
+
+
+def test_a_backup_is_not_restored_among_the_images_of_another_database(
+    here: Settings, another: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    [one] = store(here, 1)
+    backup.back_up(here, tmp_path / "copy")
+    image = here.home / "images" / one.key
+    image.write_bytes(b"live")
+    with pytest.raises(LocalError, match="There are images already"):
+        backup.restore(another("here"), tmp_path / "copy")
+    assert (image.read_bytes(), len(files(here))) == (b"live", 1)
+
+
+def test_a_backup_without_the_volume_of_the_images_is_none(here: Settings, tmp_path: Path) -> None:
+    store(here, 1)
+    (here.home / "images").rename(here.home / "elsewhere")
+    with pytest.raises(LocalError, match="mounted"):
+        backup.back_up(here, tmp_path / "copy")
+    with pytest.raises(LocalError, match="no whole backup"):
+        backup.restore(here, tmp_path / "copy")
+
+
+def test_a_backup_whose_images_are_away_makes_no_rows_without_any(
+    here: Settings, another: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    store(here, 1)
+    backup.back_up(here, tmp_path / "copy")
+    (tmp_path / "copy" / "images").rename(tmp_path / "elsewhere")
+    there = another("there")
+    with pytest.raises(LocalError, match="images are not there"):
+        backup.restore(there, tmp_path / "copy")
+    (tmp_path / "elsewhere").rename(tmp_path / "copy" / "images")
+    assert backup.restore(there, tmp_path / "copy") == backup.Copied(1, 1)
+
+
+def test_a_database_that_ends_what_is_idle_or_long_is_backed_up_all_the_same(
+    here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(here, 2)
+    database = Database(here.database_url, size=1)
+    name = parse_dsn(here.database_url)["dbname"]
+    for setting in ("statement_timeout", "idle_in_transaction_session_timeout"):
+        database.query(f'ALTER DATABASE "{name}" SET {setting} = 50')
+    run = backup._run
+
+    def run_for_long(program: str, url: str, *arguments: str) -> None:
+        run(program, url, *arguments)
+        database.query("SET statement_timeout = 0")
+        database.query("SELECT pg_sleep(0.2)")
+
+    monkeypatch.setattr(backup, "_run", run_for_long)
+    assert backup.back_up(here, tmp_path / "copy") == backup.Copied(2, 2)
+    database.close()
+
+
+def test_a_restore_that_fails_can_be_made_again_and_needs_no_role_of_before(
+    here: Settings, another: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    store(here, 2)
+    role = f"reader_{uuid4().hex}"
+    database = Database(here.database_url, size=1)
+    database.query(f"CREATE ROLE {role}")
+    database.query(f"GRANT SELECT ON predictions TO {role}")
+    backup.back_up(here, tmp_path / "copy")
+    database.query(f"DROP OWNED BY {role}")
+    database.query(f"DROP ROLE {role}")
+    database.close()
+
+    dump, there = tmp_path / "copy" / backup.DUMP, another("there")
+    whole = dump.read_bytes()
+    dump.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(LocalError, match="pg_restore failed"):
+        backup.restore(there, tmp_path / "copy")
+    assert files(there) == set()
+    dump.write_bytes(whole)
+    assert backup.restore(there, tmp_path / "copy") == backup.Copied(2, 2)
 
 
 def test_what_is_no_backup_is_told(tmp_path: Path) -> None:

@@ -50,7 +50,29 @@ def test_many_come_back_in_their_order_with_the_gaps_where_they_are(
 def test_a_missing_image_is_told_from_a_missing_store(images: ImageStore) -> None:
     with pytest.raises(ImageNotFound):
         images.get(Reference("never/stored"))
-    images.delete(Reference("never/stored"))
+
+
+def test_what_was_deleted_before_is_deleted_once_more(images: ImageStore, tile: bytes) -> None:
+    reference = images.put("twice/a", tile, "image/jpeg")
+    for _ in range(2):
+        images.delete(reference)
+        assert images.delete_many([reference]) == [reference]
+
+
+def test_nothing_counts_as_deleted_from_a_volume_that_is_not_mounted(
+    tmp_path: Path, tile: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    volume, elsewhere = tmp_path / "images", tmp_path / "elsewhere"
+    references = [FileImages(volume).put(f"2026/01/01/{n}", tile, "image/jpeg") for n in range(3)]
+    volume.rename(elsewhere)
+    images = FileImages(volume)  # which makes the folder: an empty one, as where a volume was
+    assert images.delete_many(references) == []
+    assert caplog.text.count("Is it mounted?") == 1  # and not for each image
+    with pytest.raises(ImageStoreError, match="mounted"):
+        images.delete(references[0])
+    volume.rmdir()
+    elsewhere.rename(volume)
+    assert images.delete_many(references) == references
 
 
 def test_an_s3_that_is_away_or_refuses_is_a_store_error(

@@ -75,6 +75,7 @@ def test_what_is_old_goes_with_its_image_and_what_is_young_or_unfinished_stays(
     unfinished = keep(images, 2, 40, finished=False)
     old, young = keep(images, 5, 40), keep(images, 3, 20)
     counted = database.query("SELECT sum(rows) AS rows FROM prediction_series_added")
+    assert Retention(database, page_rows=2).count(30 * DAY_S) == 5
     assert prune(Retention(database, page_rows=2), images, 30 * DAY_S) == 5
     left = {row["storage_key"] for row in predictions.newest(99)}
     assert left == {one.key for one in unfinished + young}
@@ -133,6 +134,15 @@ def test_an_image_that_cannot_be_deleted_keeps_its_row(
     assert [row["storage_key"] for row in predictions.newest(9)] == [stuck[0].key]
     path.rmdir()
     assert prune(Retention(database), images, 30 * DAY_S) == 1
+
+
+def test_without_the_volume_of_the_images_no_row_goes(
+    keep: Keep, database: Database, tmp_path: Path
+) -> None:
+    keep(open_images((tmp_path / "images").as_uri()), 3, 40)
+    not_mounted = open_images((tmp_path / "empty").as_uri())
+    assert prune(Retention(database), not_mounted, 30 * DAY_S) == 0
+    assert len(database.query("SELECT id FROM predictions")) == 3
 
 
 def test_two_at_once_do_each_row_once(keep: Keep, database: Database, tmp_path: Path) -> None:
