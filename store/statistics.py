@@ -64,6 +64,14 @@ class Statistics:
         )
         return Backlog(**row)
 
+    def unfinished(self) -> int:
+        """Return how many images are pending or running."""
+        [row] = self._database.query(
+            "SELECT coalesce(sum(rows), 0)::bigint AS rows FROM prediction_counts"
+            " WHERE status IN ('pending', 'running')"
+        )
+        return int(row["rows"])
+
     def oldest_s(self) -> float:
         """Return how long the oldest unfinished image has been accepted for; 0 if there is none.
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from settings import ROOT
+from settings import ROOT, Settings
 from store.database import Database
 from store.errors import StoreError
 from store.predictions import Predictions
 from store.references import Reference
-from tasks.sweep import is_crowded, sweep
+from tasks.sweep import sweep, sweep_all
 from tests.stack import until
 
 Accept = Callable[..., list[Reference]]
@@ -92,15 +92,22 @@ def test_a_broker_that_is_away_costs_no_row(
     )
     with pytest.raises(ConnectionError):
         sweep(predictions, away, stale_after_s=30, max_attempts=3)
+
+    def unknown() -> int:
+        raise ConnectionError("no broker")
+
     queue = Queue()
-    sweep(predictions, queue, stale_after_s=30, max_attempts=3, crowded=True)  # and no time
+    with pytest.raises(ConnectionError):
+        sweep_all(database, Settings(), queue, unknown)
+    sweep_all(database, Settings(), queue, lambda: 1)  # at once, and however much waits
     assert sorted(queue.together) == sorted(references)
 
 
 def test_a_queue_without_workers_does_not_grow_with_the_time(
-    database: Database, predictions: Predictions, accept: Accept
+    database: Database, accept: Accept
 ) -> None:
     size, rows = 16, 160
+    chosen = Settings(batch_size=size, stale_after_s=30)
     accept(rows)
     messages = 0
 
@@ -113,13 +120,11 @@ def test_a_queue_without_workers_does_not_grow_with_the_time(
             "UPDATE predictions SET accepted_at = accepted_at - interval '31 s',"
             " enqueued_at = enqueued_at - interval '31 s'"
         )
-        crowded = is_crowded(messages, size, rows)
-        sweep(predictions, enqueue, stale_after_s=30, max_attempts=3, crowded=crowded)
+        sweep_all(database, chosen, enqueue, lambda: messages)
     assert messages <= 7 * rows / size
     messages = 0  # all lost: sent again after the bound, however old they are
     database.query("UPDATE predictions SET enqueued_at = enqueued_at - interval '31 s'")
-    crowded = is_crowded(messages, size, rows)
-    sweep(predictions, enqueue, stale_after_s=30, max_attempts=3, crowded=crowded)
+    sweep_all(database, chosen, enqueue, lambda: messages)
     assert messages == rows / size
 
 
