@@ -11,7 +11,6 @@ import logging
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 
 from store.errors import StoreError
@@ -20,9 +19,11 @@ from store.statistics import Backlog
 log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.25
-LOOK_SHARE = 0.05  # of the time, at most: a database in trouble is asked less often
-RATE_OVER_S = 10.0  # how far back is looked for how fast images are finished
+LOOK_SHARE = 0.05  # of the time: a database in trouble is asked less often,
+PAUSE_MOST_S = 2.0  # and yet so often, for what is known grows old: what came since only adds up
+FAILED_PAUSE_S = 1.0  # what is not known refuses nobody, or those whom there is room for
 RETRY_LEAST_S, RETRY_MOST_S = 1.0, 30.0
+IDLE_MOST_S = 10.0  # told to come back after, where nothing is finished
 
 
 class Overloaded(Exception):
@@ -60,7 +61,7 @@ class Admission:
         self._seen: Backlog | None = None
         self._came = 0  # images committed since then
         self._coming = 0  # images taken, on their way to their commit
-        self._finished: deque[tuple[float, int]] = deque()  # when, and how many by then
+        self._worked_s: float | None = None  # when images were being finished, or the first look
 
     def check(self) -> None:
         """Refuse what would be refused by ``enter``: before the work of reading it.
@@ -100,7 +101,7 @@ class Admission:
         else:
             return
         self.refused += 1
-        raise Overloaded(f"{why} Nothing of this was accepted; try again.", self._retry_s(depth))
+        raise Overloaded(f"{why} This request was not taken; send it again.", self._retry_s(depth))
 
     def _retry_s(self, depth: int) -> int:
         """Return a time by when some of the queue is gone, another one for each who asks.
@@ -108,13 +109,12 @@ class Admission:
         From a quarter to three quarters of what the whole queue takes: who was refused together
         does not come back together, and the workers do not run dry meanwhile.
         """
-        (then_s, before), (now_s, finished) = self._finished[0], self._finished[-1]
-        done = finished - before
-        if done > 0:
-            drained_s = depth * (now_s - then_s) / done
+        if self._seen and self._seen.finished_per_s > 0:
+            drained_s = depth / self._seen.finished_per_s
             told_s = random.uniform(0.25, 0.75) * drained_s  # noqa: S311  (no secret)
-        else:  # nobody works, or rows were deleted meanwhile: look for as long again
-            told_s = now_s - then_s
+        else:  # nobody works: look for as long again
+            idle_s = time.monotonic() - (self._worked_s or time.monotonic())
+            told_s = min(IDLE_MOST_S, idle_s)
         return round(min(RETRY_MOST_S, max(RETRY_LEAST_S, told_s)))
 
     def _look_again(self) -> None:
@@ -133,18 +133,15 @@ class Admission:
                 seen = self._look()
             except StoreError as error:
                 log.warning("the queue's depth is unknown: %s", error)
+                self._look_at_s = time.monotonic() + FAILED_PAUSE_S
             else:
                 with self._lock:
                     self._came -= came  # what came meanwhile is perhaps counted twice, never not
                     self._seen = seen
-                    self._note_rate(seen.finished)
-            now_s = time.monotonic()
-            self._look_at_s = now_s + max(self._look_every_s, (now_s - began_s) / LOOK_SHARE)
+                    now_s = time.monotonic()
+                    if self._worked_s is None or seen.finished_per_s > 0:
+                        self._worked_s = now_s
+                pause_s = min(PAUSE_MOST_S, (now_s - began_s) / LOOK_SHARE)
+                self._look_at_s = now_s + max(self._look_every_s, pause_s)
         finally:
             self._looking.release()
-
-    def _note_rate(self, finished: int) -> None:
-        now_s = time.monotonic()
-        self._finished.append((now_s, finished))
-        while len(self._finished) > 2 and self._finished[1][0] < now_s - RATE_OVER_S:
-            self._finished.popleft()

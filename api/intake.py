@@ -119,9 +119,14 @@ class Intake:
         Raises:
             Overloaded: there is no room for them.
         """
-        self._admission.enter(len(uploads))
-        committed = self._committed_together(uploads)
-        committed.add_done_callback(partial(self._left, len(uploads)))
+        images = len(uploads)
+        self._admission.enter(images)
+        try:
+            committed = self._committed_together(uploads)
+        except BaseException:  # no thread could be started: they are not on their way
+            self._admission.left(images, 0)
+            raise
+        committed.add_done_callback(partial(self._left, images))
         return committed
 
     def _left(self, images: int, committed: Future[list[Row | None]]) -> None:

@@ -5,8 +5,10 @@
 Measures the capacity of a stack for single uploads that wait for nothing, then offers so many
 times that, open loop: each request goes when it is due, and who is refused does not come back.
 The bound for those who are let in follows from the limit: an image waits until all that were let
-in before it are done, so for the limit divided by the rate, and half as long again for chance.
-The load is made on the same machine, and takes its part of it.
+in before it are done, so for the limit divided by the capacity, and half as long again for chance.
+A stack that is slower under overload than at its capacity misses it. The load is made on the same
+machine, and takes its part of it: that counts against the stack. Exits with 1 if p99 is beyond the
+bound, or if anyone was neither done nor refused for overload.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -82,6 +85,24 @@ def main() -> None:
     _tell(figures)
     if chosen.json:
         chosen.json.write_text(json.dumps(figures, indent=2) + "\n")
+    if missed := amiss(figures):
+        sys.exit("\n".join(missed))
+
+
+def amiss(figures: dict[str, Any]) -> list[str]:
+    """Return what was not as it should be, in words."""
+    found = []
+    admitted_ms, bound_ms = figures["admitted_ms"], figures["bound_ms"]
+    slow_ms = admitted_ms["p99"] or admitted_ms["worst"]  # of a few images nobody tells a p99
+    if slow_ms is None:
+        found.append("missed: nobody was let in and done")
+    elif slow_ms > bound_ms:
+        found.append(f"missed: p99 {slow_ms / 1000:.2f} s, bound {bound_ms / 1000:.2f} s")
+    other_codes = set(figures["codes"]) - {"overloaded"}
+    other_outcomes = set(figures["outcomes"]) - {"done", "refused"}
+    if other_codes or any(figures["outcomes"][one] for one in other_outcomes):
+        found.append(f"amiss: {figures['outcomes']}, {figures['codes']}")
+    return found
 
 
 @contextmanager
@@ -118,7 +139,7 @@ def _figures(
 ) -> dict[str, Any]:
     told = {one.q: one.value for one in run.accepted_to_committed.percentiles}
     answered = {one.q: one.value for one in run.answered.percentiles}
-    bound_ms = 1000 * CHANCE * max_queued / max(run.done_per_s, 1e-9)
+    bound_ms = 1000 * CHANCE * max_queued / max(capacity, 1e-9)
     return {
         "capacity_per_s": capacity,
         "offered_per_s": offered,

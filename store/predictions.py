@@ -28,6 +28,12 @@ AMONG = """
     WHERE (storage_key, storage_version) IN (
         SELECT * FROM unnest(%(keys)s::text[], %(versions)s::text[]))"""
 
+# What the sweep looks for besides the time in its index, ``enqueued_at``: that one is compared with
+# the statement's time, because the clock's, which goes on, would be compared with row after row.
+LEFT_LYING = """
+    status IN ('pending', 'running') AND coalesce(started_at, '-infinity') NOT BETWEEN
+        clock_timestamp() - make_interval(secs => %(stale)s) AND clock_timestamp()"""
+
 
 class Predictions:
     """Reads and writes rows. Every method raises ``StoreError`` when the database fails."""
@@ -144,7 +150,7 @@ class Predictions:
             {"worker": worker, **_keys_and_versions(references)},
         )
 
-    def sweep(self, stale_after_s: float, max_attempts: int) -> Stale:
+    def sweep(self, stale_after_s: float, max_attempts: int, *, crowded: bool = False) -> Stale:
         """Take back what was left lying, at most ``SWEEP_ROWS`` rows.
 
         ``running`` rows past the bound go back to ``pending``, or fail for good once they
@@ -152,18 +158,29 @@ class Predictions:
         again, however often: waiting in a long queue is no fault of theirs. Two sweeps at
         once take different rows. A time that is yet to come is past the bound as well: the
         clock was stepped back, and by it such a row would lie for as long as that.
+
+        Where the queue is ``crowded``, a pending row's message probably waits in it. Then its
+        first one is sent again after the bound, and each later one only when the row has
+        become twice as old: or a queue that nobody works on would grow for as long as that.
         """
         rows = self._database.query(
-            """
-            WITH stale AS (
+            f"""
+            WITH past AS (
                 SELECT id FROM predictions
-                WHERE status IN ('pending', 'running')
-                  AND enqueued_at NOT BETWEEN
-                      clock_timestamp() - make_interval(secs => %(stale)s) AND clock_timestamp()
-                  AND coalesce(started_at, '-infinity') NOT BETWEEN
-                      clock_timestamp() - make_interval(secs => %(stale)s) AND clock_timestamp()
+                WHERE enqueued_at < statement_timestamp() - make_interval(secs => %(stale)s)
+                  AND {LEFT_LYING}
+                  AND (status = 'running' OR NOT %(crowded)s
+                       OR statement_timestamp() - enqueued_at > enqueued_at - accepted_at)
                 ORDER BY enqueued_at LIMIT %(limit)s
-                FOR UPDATE SKIP LOCKED)
+                FOR UPDATE SKIP LOCKED),
+            -- By a second, so that it is none which was inserted since this statement came.
+            to_come AS (
+                SELECT id FROM predictions
+                WHERE enqueued_at > statement_timestamp() + interval '1 s' AND {LEFT_LYING}
+                ORDER BY enqueued_at LIMIT %(limit)s
+                FOR UPDATE SKIP LOCKED),
+            stale AS (
+                SELECT id FROM past UNION ALL SELECT id FROM to_come LIMIT %(limit)s)
             UPDATE predictions p SET
                 status = CASE WHEN spent THEN 'failed' ELSE 'pending' END,
                 error_code = CASE WHEN spent THEN 'worker_died' END,
@@ -179,7 +196,12 @@ class Predictions:
             WHERE p.id = verdict.id
             RETURNING storage_key, storage_version, attempts, spent
             """,
-            {"stale": stale_after_s, "attempts": max_attempts, "limit": SWEEP_ROWS},
+            {
+                "stale": stale_after_s,
+                "attempts": max_attempts,
+                "crowded": crowded,
+                "limit": SWEEP_ROWS,
+            },
         )
         left: dict[bool, list[Reference]] = {True: [], False: []}
         # What was begun most often comes last, so that it takes no others along once more.
@@ -189,6 +211,13 @@ class Predictions:
                 left[row["attempts"] > 0].append(reference)
         return Stale(
             lost=left[False], suspects=left[True], given_up=sum(row["spent"] for row in rows)
+        )
+
+    def unsent(self, references: Sequence[Reference]) -> None:
+        """Say that the messages of swept rows could not be sent: the next sweep finds them."""
+        self._database.query(
+            f"UPDATE predictions SET enqueued_at = accepted_at {AMONG} AND status = 'pending'",
+            _keys_and_versions(references),
         )
 
     def of(self, references: Sequence[Reference]) -> list[Row]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from store.compaction import BATCH_ROWS, in_batches, taken
 from store.database import Database
-from store.series import Series
+from store.series import SLOT_S, Series
 
 STAGES = ("queue_ms", "fetch_ms", "decode_ms", "infer_ms", "record_ms", "latency_ms")
 RECENT = 1000  # finished predictions that the percentiles look back over
@@ -17,11 +17,11 @@ RECENT = 1000  # finished predictions that the percentiles look back over
 class Backlog:
     """How much waits: images unfinished, and how long the oldest that nobody began has waited.
 
-    ``finished`` counts those that are done or failed, and are not deleted.
+    ``finished_per_s`` is over the last 10 to 20 s, and counts what was deleted since as well.
     """
 
     unfinished: int
-    finished: int
+    finished_per_s: float
     oldest_s: float
 
 
@@ -47,19 +47,30 @@ class Statistics:
         What was begun before and waits again is no measure of the queue: an image that kills
         its workers waits for minutes while all others pass it by.
         """
+        since = f"date_bin('{SLOT_S} s', now() - interval '{SLOT_S} s', 'epoch')"
         [row] = self._database.query(
-            """
+            f"""
             SELECT coalesce(sum(rows) FILTER (WHERE status IN ('pending', 'running')), 0)::bigint
                        AS unfinished,
-                   coalesce(sum(rows) FILTER (WHERE status IN ('done', 'failed')), 0)::bigint
-                       AS finished,
+                   (SELECT coalesce(sum(rows), 0) / extract(epoch FROM now() - {since})
+                    FROM (SELECT slot_at, rows FROM prediction_series UNION ALL
+                          SELECT slot_at, rows FROM prediction_series_added) AS slots
+                    WHERE slot_at BETWEEN {since} AND now())::float8 AS finished_per_s,
                    coalesce((SELECT extract(epoch FROM clock_timestamp() - accepted_at)
                              FROM predictions WHERE status = 'pending' AND attempts = 0
                              ORDER BY id LIMIT 1), 0)::float8 AS oldest_s
             FROM prediction_counts
-            """
+            """  # noqa: S608  (a time of ours)
         )
         return Backlog(**row)
+
+    def unfinished(self) -> int:
+        """Return how many images are pending or running."""
+        [row] = self._database.query(
+            "SELECT coalesce(sum(rows), 0)::bigint AS rows FROM prediction_counts"
+            " WHERE status IN ('pending', 'running')"
+        )
+        return int(row["rows"])
 
     def oldest_s(self) -> float:
         """Return how long the oldest unfinished image has been accepted for; 0 if there is none.

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 
 import logs
-from settings import settings
+from settings import Settings, settings
 from store.database import Database
 from store.errors import StoreError
 from store.images import open_images
@@ -35,22 +35,29 @@ def sweep(
     *,
     stale_after_s: float,
     max_attempts: int,
+    crowded: bool = False,
     given_up: Callable[[int], None] = lambda n: None,
 ) -> Stale:
     """Enqueue stale rows again and give up hopeless ones; return which, and how many.
 
     ``enqueue(references, alone)`` publishes them. What was begun before goes alone: if one
     of those kills its worker, then not its neighbours a second time. ``given_up(n)`` is told
-    how many are failed for good.
+    how many are failed for good. ``crowded`` is whether the messages may all be waiting still.
 
     Raises:
         StoreError: the database failed.
-        kombu.exceptions.OperationalError: the broker failed; the rows are found again.
+        kombu.exceptions.OperationalError: the broker failed; the next sweep finds the rows.
     """
-    stale = predictions.sweep(stale_after_s, max_attempts)
+    stale = predictions.sweep(stale_after_s, max_attempts, crowded=crowded)
     given_up(stale.given_up)  # before what may fail: these rows are not found again
-    enqueue(stale.lost, False)
-    enqueue(stale.suspects, True)
+    try:
+        enqueue(stale.lost, False)
+        enqueue(stale.suspects, True)
+    except StoreError:
+        raise
+    except Exception:
+        predictions.unsent([*stale.lost, *stale.suspects])  # some perhaps were: no harm in that
+        raise
     if stale.touched:
         log.warning(
             "enqueued again: %d lost, %d begun and left; given up: %d",
@@ -59,6 +66,15 @@ def sweep(
             stale.given_up,
         )
     return stale
+
+
+def is_crowded(messages: int, batch_size: int, unfinished: int) -> bool:
+    """Return whether so many messages may be those of all that is unfinished.
+
+    A message is of ``batch_size`` images at most. So with fewer messages some are lost or in a
+    worker's hands; with as many, perhaps none is.
+    """
+    return messages * batch_size >= unfinished
 
 
 def compact(database: Database) -> None:
@@ -72,11 +88,44 @@ def compact(database: Database) -> None:
         log.error("counts could not be added up: %s", error)
 
 
+def sweep_all(
+    database: Database,
+    chosen: Settings,
+    enqueue: Callable[[Iterable[Reference], bool], None],
+    queue_depth: Callable[[], int],
+    *,
+    given_up: Callable[[int], None] = lambda n: None,
+    stop: threading.Event | None = None,
+) -> None:
+    """Sweep until nothing is stale, or ``stop`` is set. ``queue_depth()`` is in messages.
+
+    Raises:
+        StoreError: the database failed.
+        kombu.exceptions.OperationalError: the broker failed.
+    """
+    # First, because it fails where the broker is away: the rows stay as stale as they are, and
+    # are sent as soon as it is back.
+    messages = queue_depth()
+    unfinished = Statistics(database).unfinished()
+    crowded = is_crowded(messages, chosen.batch_size, unfinished)
+    touched = SWEEP_ROWS
+    while touched >= SWEEP_ROWS and not (stop and stop.is_set()):  # there may be more of them
+        stale = sweep(
+            Predictions(database),
+            enqueue,
+            stale_after_s=chosen.stale_after_s,
+            max_attempts=chosen.max_attempts,
+            crowded=crowded,
+            given_up=given_up,
+        )
+        touched = stale.touched
+
+
 def main() -> None:
     """Sweep every few seconds until told to stop."""
     from prometheus_client import Counter, start_http_server
 
-    from tasks.celery_app import enqueue
+    from tasks.celery_app import enqueue, queue_depth
 
     chosen = settings()
     logs.configure(chosen)
@@ -86,22 +135,17 @@ def main() -> None:
         start_http_server(chosen.metrics_port, addr=chosen.metrics_host)
     images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)
     retention = Retention(database)
+
+    def publish(references: Iterable[Reference], alone: bool) -> None:
+        enqueue(references, alone=alone)
+
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     while not stop.wait(chosen.sweep_every_s):
         try:
             Workers(database).forget_old()
-            touched = SWEEP_ROWS
-            while touched >= SWEEP_ROWS and not stop.is_set():  # there may be more of them
-                stale = sweep(
-                    Predictions(database),
-                    lambda references, alone: enqueue(references, alone=alone),
-                    stale_after_s=chosen.stale_after_s,
-                    max_attempts=chosen.max_attempts,
-                    given_up=given_up.inc,
-                )
-                touched = stale.touched
+            sweep_all(database, chosen, publish, queue_depth, given_up=given_up.inc, stop=stop)
             (chosen.home / ALIVE).touch()  # for a container's health check
         except Exception as error:  # the next round tries again, and says so again
             log.error("sweep failed, next try in %s s: %s", chosen.sweep_every_s, error)

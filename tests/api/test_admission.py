@@ -100,6 +100,19 @@ def test_what_could_not_be_stored_takes_no_room(
     assert [upload(app, tile).status_code for _ in range(2)] == [202, 429]
 
 
+def test_where_no_thread_can_be_started_no_room_is_lost(
+    make: Make, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_more(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    app = make(look_every_s=NEVER_S, max_queued=1)
+    with monkeypatch.context() as patched:
+        patched.setattr("batching.threading.Thread.start", no_more)
+        assert [upload(app, tile).status_code for _ in range(3)] == [500] * 3
+    assert [upload(app, tile).status_code for _ in range(2)] == [202, 429]
+
+
 def test_behind_an_image_that_nobody_begins_uploads_are_refused(
     make: Make, database: Database, tile: bytes
 ) -> None:
@@ -159,11 +172,10 @@ def test_without_limits_nobody_looks(database: Database) -> None:
 def test_who_is_refused_is_told_to_come_back_while_the_queue_drains(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    now = [0.0]
+    now, finished_per_s = [1.0], [0.0]
     monkeypatch.setattr("api.admission.time.monotonic", lambda: now[0])
-    finished = [0]
     admission = Admission(
-        lambda: Backlog(unfinished=1000, finished=finished[0], oldest_s=0.0),
+        lambda: Backlog(unfinished=1000, finished_per_s=finished_per_s[0], oldest_s=0.0),
         most_images=1000,
         most_age_s=0,
     )
@@ -177,17 +189,56 @@ def test_who_is_refused_is_told_to_come_back_while_the_queue_drains(
         return answers
 
     assert told() == {1}  # it has just begun to look
-    now[0], finished[0] = 10.0, 1000  # a hundred a second: it is drained in ten
+    now[0], finished_per_s[0] = 10.0, 100.0  # it is drained in ten seconds
     answers = told()
     assert min(answers) >= 2
     assert max(answers) <= 8
     assert len(answers) > 2  # not all at once
-    now[0], finished[0] = 20.0, 101_000
+    now[0], finished_per_s[0] = 20.0, 10_000.0
     assert told() == {1}
+    now[0], finished_per_s[0] = 24.0, 0.0
+    assert told() == {4}
     now[0] = 100.0
-    told()
-    now[0] = 101.0
-    assert told() == {30}  # nobody works
+    assert told() == {10}  # nobody works
+
+
+def test_a_look_that_took_long_or_failed_is_soon_followed_by_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, takes_s, away, unfinished, looks = [1.0], 0.0, False, 0, 0
+    monkeypatch.setattr("api.admission.time.monotonic", lambda: now[0])
+
+    def look() -> Backlog:
+        nonlocal looks
+        looks += 1
+        now[0] += takes_s
+        if away:
+            raise StoreError("database: away")
+        return Backlog(unfinished=unfinished, finished_per_s=50.0, oldest_s=0.0)
+
+    def burst() -> None:
+        for _ in range(90):
+            admission.enter(1)
+            admission.left(1, 1)
+
+    admission = Admission(look, most_images=100, most_age_s=0)
+    burst()
+    for takes_s, away in ((15.0, False), (15.0, True), (0.0, True)):
+        now[0] += 20
+        admission.check()
+        takes_s, away = 0.0, False
+        now[0] += 2  # what came before is all done by now
+        burst()
+    takes_s, away = 15.0, True  # nothing is known, and all are let in
+    admission = Admission(look, most_images=100, most_age_s=0)
+    admission.check()
+    looked = looks
+    admission.check()
+    assert looks == looked  # for a second
+    takes_s, away, unfinished = 0.0, False, 1000
+    now[0] += 1
+    with pytest.raises(Overloaded):
+        admission.check()
 
 
 def test_the_depth_costs_one_look_however_many_ask(database: Database, accept: Any) -> None:

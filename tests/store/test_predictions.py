@@ -209,6 +209,40 @@ def test_a_lost_message_is_found_and_not_held_against_the_image(
     assert only(predictions)["status"] == "pending"
 
 
+def test_where_the_queue_is_crowded_a_message_is_sent_again_as_the_row_doubles_its_age(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    [reference] = accept()
+    sent_at_s = []
+    for at_s in range(31, 31 * 17, 31):
+        age(database, 31)
+        if predictions.sweep(STALE_S, ATTEMPTS, crowded=True).touched:
+            sent_at_s.append(at_s)
+    assert sent_at_s == [31, 31 * 3, 31 * 7, 31 * 15]
+    age(database, 31)
+    # It may be lost all the same: a queue that is not crowded says so.
+    assert predictions.sweep(STALE_S, ATTEMPTS).lost == [reference]
+
+
+def test_the_sweep_goes_only_through_what_is_stale(
+    predictions: Predictions, database: Database, accept: Accept
+) -> None:
+    def rows_read() -> int:
+        database.query("SELECT pg_stat_force_next_flush()")
+        [row] = database.query(
+            "SELECT seq_tup_read + idx_tup_fetch AS read FROM pg_stat_user_tables"
+            " WHERE relname = 'predictions'"
+        )
+        return int(row["read"])
+
+    accept(1000)
+    database.query("ANALYZE predictions")
+    before = rows_read()
+    for _ in range(3):
+        assert predictions.sweep(STALE_S, ATTEMPTS).touched == 0
+    assert rows_read() - before < 100  # some by the planner
+
+
 def test_an_image_whose_workers_die_is_given_up_with_a_reason(
     predictions: Predictions, database: Database, accept: Accept
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from settings import ROOT
+from settings import ROOT, Settings
 from store.database import Database
 from store.errors import StoreError
 from store.predictions import Predictions
 from store.references import Reference
-from tasks.sweep import sweep
+from tasks.sweep import sweep, sweep_all
 from tests.stack import until
 
 Accept = Callable[..., list[Reference]]
@@ -34,8 +35,10 @@ class Queue:
 
 
 @contextmanager
-def sweeping(home: Path, database_url: str) -> Iterator[None]:
-    """Run the program, with a broker that is away."""
+def sweeping(
+    home: Path, database_url: str, broker_url: str = "redis://127.0.0.1:1/0"
+) -> Iterator[None]:
+    """Run the program, where nothing else is said with a broker that is away."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tasks.sweep"],
         cwd=ROOT,
@@ -43,7 +46,7 @@ def sweeping(home: Path, database_url: str) -> Iterator[None]:
         | {
             "SKYLANE_HOME": str(home),
             "DATABASE_URL": database_url,
-            "BROKER_URL": "redis://127.0.0.1:1/0",
+            "BROKER_URL": broker_url,
             "SKYLANE_SWEEP_EVERY_S": "0.1",
             "SKYLANE_STALE_AFTER_S": "1",
         },
@@ -75,17 +78,54 @@ def test_what_is_given_up_is_not_enqueued(predictions: Predictions, accept: Acce
     assert {row["error_code"] for row in predictions.newest(9)} == {"worker_died"}
 
 
-def test_a_broker_that_is_away_costs_no_row(predictions: Predictions, accept: Accept) -> None:
+def test_a_broker_that_is_away_costs_no_row(
+    database: Database, predictions: Predictions, accept: Accept
+) -> None:
     references = accept(2)
 
     def away(references: Iterable[Reference], alone: bool) -> None:
         raise ConnectionError("no broker")
 
+    database.query(
+        "UPDATE predictions SET accepted_at = accepted_at - interval '31 s',"
+        " enqueued_at = enqueued_at - interval '31 s'"
+    )
     with pytest.raises(ConnectionError):
-        sweep(predictions, away, stale_after_s=0, max_attempts=3)
+        sweep(predictions, away, stale_after_s=30, max_attempts=3)
+
+    def unknown() -> int:
+        raise ConnectionError("no broker")
+
     queue = Queue()
-    sweep(predictions, queue, stale_after_s=0, max_attempts=3)
+    with pytest.raises(ConnectionError):
+        sweep_all(database, Settings(), queue, unknown)
+    sweep_all(database, Settings(), queue, lambda: 1)  # at once, and however much waits
     assert sorted(queue.together) == sorted(references)
+
+
+def test_a_queue_without_workers_does_not_grow_with_the_time(
+    database: Database, accept: Accept
+) -> None:
+    size, rows = 16, 160
+    chosen = Settings(batch_size=size, stale_after_s=30)
+    accept(rows)
+    messages = 0
+
+    def enqueue(references: Iterable[Reference], alone: bool) -> None:
+        nonlocal messages
+        messages += math.ceil(len(list(references)) / size)
+
+    for _ in range(60):  # periods, half an hour of the default ones
+        database.query(
+            "UPDATE predictions SET accepted_at = accepted_at - interval '31 s',"
+            " enqueued_at = enqueued_at - interval '31 s'"
+        )
+        sweep_all(database, chosen, enqueue, lambda: messages)
+    assert messages <= 7 * rows / size
+    messages = 0  # all lost: sent again after the bound, however old they are
+    database.query("UPDATE predictions SET enqueued_at = enqueued_at - interval '31 s'")
+    sweep_all(database, chosen, enqueue, lambda: messages)
+    assert messages == rows / size
 
 
 def test_a_database_that_is_away_is_told() -> None:
@@ -95,7 +135,7 @@ def test_a_database_that_is_away_is_told() -> None:
 
 
 def test_counts_are_added_up_whether_or_not_the_broker_is_there_and_the_other_way_round(
-    database: Database, database_url: str, accept: Accept, tmp_path: Path
+    database: Database, database_url: str, broker_url: str, accept: Accept, tmp_path: Path
 ) -> None:
     def appended() -> int:
         [row] = database.query("SELECT count(*) AS rows FROM prediction_counts")
@@ -107,7 +147,7 @@ def test_counts_are_added_up_whether_or_not_the_broker_is_there_and_the_other_wa
 
     accept(1)
     database.query("ALTER TABLE prediction_series RENAME TO gone")
-    with sweeping(tmp_path, database_url):
+    with sweeping(tmp_path, database_url, broker_url):
         until(taken_up)
     database.query("ALTER TABLE gone RENAME TO prediction_series")
     accept(1)  # another difference appended, of the same count
