@@ -10,7 +10,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
-from api.arrival import IN_MEMORY_BYTES, Arrival
+from api.arrival import IN_MEMORY_BYTES, Arrival, Room
 
 LIMIT_BYTES = 4 * IN_MEMORY_BYTES
 NEXT = b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -22,7 +22,7 @@ class Peer:
 
     def __init__(self) -> None:
         self.client, self.server = socket.socketpair()
-        self.arrival = Arrival(LIMIT_BYTES)
+        self.arrival = Arrival(LIMIT_BYTES, Room(3 * LIMIT_BYTES))
         self.parser = RequestParser(Config(), [], ("127.0.0.1", 1))
         self.parser.unreader = self.arrival
 
@@ -83,8 +83,8 @@ def test_a_body_is_whole_with_its_last_byte(seed: int, peer: Peer) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"zz\r\n", b"-1\r\n", b"\r\n", b"5" * 70_000],
-    ids=["words", "negative", "none", "long"],
+    [b"zz\r\n", b"-1\r\n", b"0x5\r\n", b"\r\n", b"5" * 70_000],
+    ids=["words", "negative", "prefixed", "none", "long"],
 )
 def test_what_is_malformed_is_waited_for_no_longer(body: bytes, peer: Peer) -> None:
     peer.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body)
