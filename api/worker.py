@@ -19,6 +19,7 @@ from typing import Any
 from gunicorn.errors import ConfigError
 from gunicorn.workers.gthread import ThreadWorker
 
+from api import keys
 from api.arrival import HEAD_MOST_BYTES, IN_MEMORY_BYTES, Room
 from api.connection import Connection, tell
 from api.refusals import NO_ROOM, OUR_FAULT, TOO_LONG, TOO_SLOW, of_error
@@ -41,6 +42,14 @@ class _NotYet(BaseException):
 
 def _since_s(conn: Connection) -> float:
     return conn.since_s or 0.0
+
+
+def _is_welcome(req: Any) -> bool:
+    """Whether its body is waited for: not where the app will ask for a key, and there is none.
+
+    The app has the last word on a key. This saves room, as long as nobody makes one up.
+    """
+    return not settings().keys_required or keys.has_form_of_one(req.headers)
 
 
 class Worker(ThreadWorker):
@@ -220,7 +229,7 @@ class Worker(ThreadWorker):
         conn.parser.waits = False
         conn.sock.settimeout(SEND_S)
         if not conn.arrival.is_whole(reader):
-            if not conn.arrival.is_hopeless(reader):
+            if _is_welcome(req) and not conn.arrival.is_hopeless(reader):
                 conn.parser.waits = True
                 if req._expected_100_continue:
                     req._expected_100_continue = False

@@ -18,6 +18,7 @@ import pytest
 
 from local.ports import free_ports
 from settings import ROOT
+from store.keys import Secret
 from tests.api.test_slow_clients import answer_of, ask, opened
 from tests.stack import until
 
@@ -34,7 +35,13 @@ def head_s() -> float:
 
 
 @pytest.fixture
-def process(port: int, head_s: float) -> Iterator[subprocess.Popen[bytes]]:
+def access() -> str:
+    """Return whether keys are required."""
+    return "open"
+
+
+@pytest.fixture
+def process(port: int, head_s: float, access: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server."""
     running = subprocess.Popen(
         [
@@ -46,6 +53,7 @@ def process(port: int, head_s: float) -> Iterator[subprocess.Popen[bytes]]:
         env=os.environ
         | {
             "SKYLANE_MAX_BODY_BYTES": str(BODY_MOST),
+            "SKYLANE_ACCESS": access,
             "HASTY_HEAD_S": str(head_s),
             "HASTY_SEND_S": str(SEND_S),
             "HASTY_LARGE_BYTES": str(LARGE_BYTES),
@@ -192,6 +200,21 @@ def test_a_request_has_one_answer_though_its_unread_body_is_malformed(url: str) 
         )
         assert b" 200 " in answer_of(connection)
         assert connection.recv(99) == b""
+
+
+@pytest.mark.parametrize("access", ["keys"])
+def test_without_a_key_where_one_is_required_no_body_is_waited_for(url: str) -> None:
+    head = b"POST /unread HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n"
+    key = Secret.new().text.encode()
+    for none in (b"", b"X-API-Key: mine\r\n", b"Authorization: Basic eA==\r\n"):
+        with closing(opened(url)) as connection:
+            assert ask(connection, head + none + b"\r\n").startswith(b"HTTP/1.1 200 ")
+            assert connection.recv(99) == b""
+    for one in (b"x-api-key: %b\r\n", b"Authorization: bearer  %b \r\n"):
+        with closing(opened(url)) as connection:
+            connection.sendall(head + one % key + b"\r\n")
+            assert connection.recv(99) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            assert ask(connection, b"123456789").startswith(b"HTTP/1.1 200 ")
 
 
 @pytest.mark.parametrize(
