@@ -23,7 +23,7 @@ def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     while "unread" not in path and (data := environ["wsgi.input"].read(65536)):
         counted += len(data)
     if "slow" in path:
-        time.sleep(1)
+        time.sleep(2 if "slower" in path else 1)
     told = str(counted).encode().rjust(LARGE_BYTES if path == "/large" else 1)
     start_response("200 OK", [("Content-Length", str(len(told)))])
     return [told]

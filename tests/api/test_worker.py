@@ -118,27 +118,43 @@ def test_when_all_places_are_taken_the_slowest_gives_way(url: str) -> None:
             assert b" 200 " in ask(another, GET)
 
 
-def test_when_too_much_is_arriving_the_slowest_large_body_gives_way(url: str) -> None:
+def spooled_bytes(process: subprocess.Popen[bytes]) -> int:
+    """Return the size of the server's files that have no name."""
+    found = 0
+    [child] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for file in Path(f"/proc/{child}/fd").iterdir():
+        with suppress(OSError):
+            if str(file.readlink()).endswith("(deleted)"):
+                found += file.stat().st_size
+    return found
+
+
+def test_when_too_much_is_arriving_the_slowest_large_body_gives_way(
+    url: str, process: subprocess.Popen[bytes]
+) -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % BODY_MOST
     with ExitStack() as stack:
-        large = [stack.enter_context(closing(opened(url))) for _ in range(4)]
-        small = stack.enter_context(closing(opened(url)))
+        small, *large = (stack.enter_context(closing(opened(url))) for _ in range(5))
         small.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
-        for connection in large:
+        for connection in large[:3]:
             connection.sendall(head + bytes(BODY_MOST - 100_000))
+        until(lambda: spooled_bytes(process) > 2.8 * BODY_MOST)
+        large[3].sendall(head + bytes(BODY_MOST - 100_000))
         assert answer_of(large[0]).startswith(b"HTTP/1.1 503 ")
         for connection in large[1:]:
             assert ask(connection, bytes(100_000)).endswith(b"\r\n\r\n2000000")
         assert ask(small, b"def").endswith(b"\r\n\r\n6")
 
 
-def test_what_threads_have_in_hand_counts_until_they_are_done_with_it(url: str) -> None:
+def test_what_threads_have_in_hand_counts_until_they_are_done_with_it(
+    url: str, process: subprocess.Popen[bytes]
+) -> None:
     head = b"POST /%b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
     with ExitStack() as stack:
         large = [stack.enter_context(closing(opened(url))) for _ in range(5)]
         for connection in large[:3]:  # whole, but an app that does not read has them
-            connection.sendall(head % (b"unread-slow", BODY_MOST - 50_000) + bytes(BODY_MOST))
-        time.sleep(0.5)
+            connection.sendall(head % (b"unread-slower", BODY_MOST - 50_000) + bytes(BODY_MOST))
+        until(lambda: spooled_bytes(process) > 2.8 * BODY_MOST)
         large[3].sendall(head % (b"", BODY_MOST) + bytes(BODY_MOST - 100_000))
         assert answer_of(large[3]).startswith(b"HTTP/1.1 503 ")
         for connection in large[:3]:
@@ -156,23 +172,14 @@ def test_what_threads_have_in_hand_counts_until_they_are_done_with_it(url: str) 
 def test_a_body_that_was_read_is_kept_nowhere_while_its_answer_is_waited_for(
     url: str, process: subprocess.Popen[bytes]
 ) -> None:
-    def spooled_bytes() -> int:
-        found = 0
-        [child] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for file in Path(f"/proc/{child}/fd").iterdir():
-            with suppress(OSError):
-                if str(file.readlink()).endswith("(deleted)"):
-                    found += file.stat().st_size
-        return found
-
-    before = spooled_bytes()
+    before = spooled_bytes(process)
     with closing(opened(url)) as connection:
         head = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % BODY_MOST
         connection.sendall(head + bytes(BODY_MOST - 1))
-        until(lambda: spooled_bytes() - before > BODY_MOST // 2)
+        until(lambda: spooled_bytes(process) - before > BODY_MOST // 2)
         began_s = time.monotonic()
         connection.sendall(b"x" + GET)  # and the next request behind it
-        until(lambda: spooled_bytes() - before < BODY_MOST // 10)
+        until(lambda: spooled_bytes(process) - before < BODY_MOST // 10)
         assert time.monotonic() - began_s < 0.9
         told = b""
         while not told.endswith(b"\r\n\r\n0"):
