@@ -17,25 +17,26 @@ from typing import Any
 from settings import Settings
 
 PLAIN = "%(levelname)s %(message)s"  # the supervisor or the container's engine adds the rest
+API_KEY = "skl_[0-9A-Za-z]{12,}"  # or most of one (store/keys.py): clients put them anywhere
 # What every record has; the rest was given by who logged it.
 STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
 class PlainFormatter(logging.Formatter):
-    """A line for people. ``hidden`` are passwords: whatever tells of one, nobody reads it here."""
+    """A line for people. Whatever tells of a password (``hidden``) or a key is not read here."""
 
     def __init__(self, hidden: Sequence[str] = ()) -> None:
         super().__init__(PLAIN)
         escaped = {json.dumps(one)[1:-1] for one in hidden}  # as they are in JSON
         words = sorted({*hidden, *escaped}, key=len, reverse=True)
-        self._hidden = re.compile("|".join(map(re.escape, words))) if words else None
+        self._hidden = re.compile("|".join([*map(re.escape, words), API_KEY]))
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""
         return self._masked(super().format(record))
 
     def _masked(self, line: str) -> str:
-        return self._hidden.sub("…", line) if self._hidden else line
+        return self._hidden.sub("…", line)
 
 
 class JsonFormatter(PlainFormatter):

@@ -128,5 +128,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         app.register_api(part.blueprint)
 
     if broker:  # in the cloud a bucket serves it
+        without_files = app.wsgi_app
         page.register(app, chosen.ui)
+        metrics.leave_out_files(app, chosen.metrics_port, without_files)
     return app

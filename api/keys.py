@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from api.errors import Problem
 from api.known_keys import KnownKeys
 from settings import Settings, is_loopback
 from store.database import Database
-from store.keys import Key, Keys
+from store.keys import Key, Keys, MalformedKey, Secret
 
 HEADER = "X-API-Key"
 REALM = 'Bearer realm="skylane"'
@@ -76,6 +77,16 @@ def is_public() -> bool:
         or request.method == "OPTIONS"  # a browser's question before its request has no key
         or getattr(g, "on_metrics_port", False)
     )
+
+
+def has_form_of_one(headers: Iterable[tuple[str, str]]) -> bool:
+    """Return whether a request's headers have what may be a key. Asks no database."""
+    for name, value in headers:
+        if name.upper() in ("X-API-KEY", "AUTHORIZATION"):
+            with suppress(MalformedKey):
+                Secret.parse(value.strip().rpartition(" ")[2])
+                return True
+    return False
 
 
 def asking() -> Key | None:

@@ -10,8 +10,9 @@ import logging
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from typing import Any
 
 from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -56,11 +57,12 @@ def register(app: Flask, port: int) -> None:
     """Count and time every request, and serve ``/metrics``. After ``api.access``.
 
     What listens on ``port``, which is not the API's own, serves nothing else, and asks for no key.
+    See ``leave_out_files``, too.
     """
 
     @app.before_request
     def _only_metrics() -> None:
-        if port and _port_of_server() == port:
+        if port and _port_of_server(request.environ) == port:
             g.on_metrics_port = True
             if request.endpoint != "metrics":
                 raise Problem(404, "not_found", "Here are figures for Prometheus, at /metrics.")
@@ -90,9 +92,24 @@ def register(app: Flask, port: int) -> None:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
-def _port_of_server() -> int:
+def leave_out_files(app: Flask, port: int, wsgi: Callable[..., Iterable[bytes]]) -> None:
+    """Have ``port`` serve no files either, which are looked for before the app is asked.
+
+    ``wsgi`` is the app as it was before it had any.
+    """
+    files = app.wsgi_app
+
+    def serve(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        chosen = wsgi if _port_of_server(environ) == port else files
+        return chosen(environ, start_response)
+
+    if port:
+        app.wsgi_app = serve  # type: ignore[method-assign]
+
+
+def _port_of_server(environ: dict[str, Any]) -> int:
     # Of the socket itself. Other servers and gateways put a header's word in its place.
-    connection = request.environ.get("gunicorn.socket")
+    connection = environ.get("gunicorn.socket")
     return int(connection.getsockname()[1]) if connection else 0
 
 

@@ -9,93 +9,47 @@ body. A thread takes what is there each time there is more, and never waits for 
 from __future__ import annotations
 
 import errno
-import json
 import resource
 import selectors
 import socket
 import time
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from gunicorn.errors import ConfigError
-from gunicorn.http.parser import RequestParser
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import ThreadWorker
 
-from api.arrival import HEAD_MOST_BYTES, IN_MEMORY_BYTES, Arrival
+from api import keys
+from api.arrival import HEAD_MOST_BYTES, IN_MEMORY_BYTES, Room
+from api.connection import Connection, tell
+from api.refusals import NO_ROOM, OUR_FAULT, TOO_LONG, TOO_SLOW, of_error
 from settings import settings
 
-# How long a request may take to arrive, as servers commonly have it: so long for its head, and as
-# long again and a second for each so many bytes that have come of its body.
-HEAD_S, LEAST_BYTES_PER_S = 20.0, 1_000
-SEND_S = 60.0  # for each part of an answer: who does not read it holds a thread
+SEND_S = 60.0  # for each SEND_BYTES of an answer: who does not read it holds a thread
 LINGER_S = 2.0  # an answer was the last one: until the client closes, too
 LOOK_EVERY_S = 0.5  # for who is too slow
-BODIES_AT_ONCE = 4  # of the largest size: bytes of requests that are still arriving, at most
+# What requests may hold together, in bodies of the largest size. Beyond the first figure the
+# slowest one gives way, beyond the second one who sends more.
+BODIES_AT_ONCE, BODIES_MOST = 3, 4
 FILES_MOST, FILES_OTHERWISE = 65_536, 200  # open ones: at most, and those that are no connections
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 DEFER = object()  # what ``handle`` returns of a request that has not come yet
-
-
-def _problem(status: int, reason: str, code: str, detail: str) -> bytes:
-    """Return a whole answer, for those whom the app never sees."""
-    members = {
-        "type": f"urn:skylane:problem:{code}",
-        "title": code.replace("_", " ").capitalize(),
-        "status": status,
-        "code": code,
-        "detail": detail,
-    }
-    body = json.dumps(members).encode()
-    return (
-        f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\nRetry-After: 2\r\nConnection: close\r\n\r\n"
-    ).encode() + body
-
-
-TOO_SLOW = _problem(
-    408, "Request Timeout", "request_too_slow", "The request took too long to arrive."
-)
-TOO_LONG = _problem(431, "Request Header Fields Too Large", "head_too_large", "Too many headers.")
-NO_ROOM = _problem(503, "Service Unavailable", "too_many_requests_arriving", "Try again shortly.")
 
 
 class _NotYet(BaseException):
     """The body has not come. Not an ``Exception``, which gunicorn would answer with 500."""
 
 
-class _Parser(RequestParser):
-    """Gunicorn's parser, which gives a request again whose body was waited for."""
-
-    waits = False
-
-    def __next__(self) -> Any:
-        return self.mesg if self.waits else super().__next__()
-
-
-class Connection(TConn):
-    """A connection, what has come of its next request, and since when that is coming."""
-
-    def __init__(self, cfg: Any, sock: socket.socket, client: Any, server: Any) -> None:
-        super().__init__(cfg, sock, client, server)
-        self.arrival = Arrival(settings().max_body_bytes)
-        self.parser = _Parser(cfg, [], client)
-        self.parser.unreader = self.arrival
-        self.initialized = True  # there is nothing to wait for, nor any TLS
-        self.since_s: float | None = time.monotonic()
-        self.counted_bytes = 0
-        self.leaves_at_s = 0.0
-
-    def is_overdue(self, now_s: float) -> bool:
-        """Whether its request is arriving for longer than it may."""
-        allowed_s = HEAD_S
-        if self.arrival.has_head:
-            allowed_s += HEAD_S + self.arrival.came_bytes / LEAST_BYTES_PER_S
-        return now_s - (self.since_s or now_s) > allowed_s
-
-
 def _since_s(conn: Connection) -> float:
     return conn.since_s or 0.0
+
+
+def _is_welcome(req: Any) -> bool:
+    """Whether its body is waited for: not where the app will ask for a key, and there is none.
+
+    The app has the last word on a key. This saves room, as long as nobody makes one up.
+    """
+    return not settings().keys_required or keys.has_form_of_one(req.headers)
 
 
 class Worker(ThreadWorker):
@@ -104,7 +58,7 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._arriving: dict[Connection, None] = {}
-        self._arriving_bytes = 0
+        self._room = Room(BODIES_MOST * settings().max_body_bytes)
         self._leaving: dict[Connection, None] = {}
         self._wants_room = False
         self._look_at_s = self._stops_at_s = 0.0
@@ -135,7 +89,8 @@ class Worker(ThreadWorker):
                 raise
             return
         self.nr_conns += 1
-        self._wait_for(Connection(self.cfg, sock, client, listener.getsockname()))
+        conn = Connection(self.cfg, sock, client, listener.getsockname(), room=self._room)
+        self._wait_for(conn)
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """See what became of a connection that a thread had in hand."""
@@ -158,8 +113,7 @@ class Worker(ThreadWorker):
         if self._wants_room or self.nr_conns >= self.worker_connections:
             self._wants_room = False
             self._make_room_for_connections()
-        if self._arriving_bytes > BODIES_AT_ONCE * settings().max_body_bytes:
-            self._make_room_for_bodies()
+        self._make_room_for_bodies()
         now_s = time.monotonic()
         if now_s < self._look_at_s:
             return
@@ -175,15 +129,12 @@ class Worker(ThreadWorker):
 
     def _wait_for(self, conn: Connection) -> None:
         conn.sock.setblocking(False)
-        conn.counted_bytes = conn.arrival.came_bytes
-        self._arriving_bytes += conn.counted_bytes
         self._arriving[conn] = None
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._on_more, conn))
 
     def _waits_no_longer(self, conn: Connection) -> None:
         self.poller.unregister(conn.sock)
         del self._arriving[conn]
-        self._arriving_bytes -= conn.counted_bytes
 
     def _on_more(self, conn: Connection, _: Any) -> None:
         self._waits_no_longer(conn)
@@ -202,17 +153,19 @@ class Worker(ThreadWorker):
             idle.close()
 
     def _make_room_for_bodies(self) -> None:
-        """Let go of the large body that is arriving for longest."""
-        large = [one for one in self._arriving if one.counted_bytes > IN_MEMORY_BYTES]
-        if large:
-            self._give_up(min(large, key=_since_s), NO_ROOM)
+        """Let go of the bodies that are arriving for longest, of large ones where there are any."""
+        while self._room.held_bytes > BODIES_AT_ONCE * settings().max_body_bytes:
+            some = [one for one in self._arriving if one.arrival.held_bytes]
+            large = [one for one in some if one.arrival.held_bytes > IN_MEMORY_BYTES]
+            if not some:  # threads have them in hand, to serve them
+                return
+            self._give_up(min(large or some, key=_since_s), NO_ROOM)
 
     def _give_up(self, conn: Connection, answer: bytes) -> None:
         self._waits_no_longer(conn)
         if conn.arrival.came_bytes:  # it is no connection that was opened in advance
             self.log.info("a request was not waited for: %s", answer.partition(b"\r\n")[0])
-            with suppress(OSError):
-                conn.sock.send(answer)
+            tell(conn.sock, answer)
         self._leave(conn)
 
     def _leave(self, conn: Connection) -> None:
@@ -252,17 +205,17 @@ class Worker(ThreadWorker):
         arrival = conn.arrival
         conn.since_s = conn.since_s or time.monotonic()
         try:
-            arrival.take(conn.sock)
+            # Not where the next one came whole behind the last: more would gather with each.
+            if conn.parser.waits or not arrival.has_head:
+                arrival.take(conn.sock)
         except OSError as error:
             if error.errno == errno.ENOSPC:
-                self.log.error("no room for a request's body: %s", error)
-                with suppress(OSError):
-                    conn.sock.send(NO_ROOM)
+                self.log.warning("no room for a request's body: %s", error)
+                tell(conn.sock, NO_ROOM)
             return False
         if not arrival.has_head:
             if arrival.came_bytes > HEAD_MOST_BYTES:
-                with suppress(OSError):
-                    conn.sock.send(TOO_LONG)
+                tell(conn.sock, TOO_LONG)
                 return False
             return False if arrival.ended else DEFER
         try:
@@ -274,8 +227,9 @@ class Worker(ThreadWorker):
         """Serve a request whose head was read; or leave it, until its body has come."""
         reader = req.body.reader
         conn.parser.waits = False
+        conn.sock.settimeout(SEND_S)
         if not conn.arrival.is_whole(reader):
-            if not conn.arrival.is_hopeless(reader):
+            if _is_welcome(req) and not conn.arrival.is_hopeless(reader):
                 conn.parser.waits = True
                 if req._expected_100_continue:
                     req._expected_100_continue = False
@@ -283,7 +237,6 @@ class Worker(ThreadWorker):
                 raise _NotYet
             req.force_close()  # where the next request would begin is not known
         req._expected_100_continue = False  # whether it will be taken, the answer says
-        conn.sock.settimeout(SEND_S)
         try:
             return super().handle_request(req, conn)
         except TimeoutError as error:
@@ -291,8 +244,23 @@ class Worker(ThreadWorker):
 
     def _keepalive_after(self, conn: Connection, keepalive: Any) -> bool:
         """Whether there may be another request; what was not read of this one is passed over."""
-        if not keepalive or not conn.parser.finish_body(max_bytes=IN_MEMORY_BYTES):
+        try:
+            if not keepalive or not conn.parser.finish_body(max_bytes=IN_MEMORY_BYTES):
+                return False
+            conn.arrival.begin_next()
+        except Exception as error:  # this one was answered: whatever it is, no answer is due
+            self.log.info("a connection ends behind its request: %r", type(error))
             return False
-        conn.arrival.begin_next()
         conn.since_s = None
         return True
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
+        """Answer what is no request, or what the app did not. The log does not repeat it."""
+        answer = of_error(exc)
+        if answer is OUR_FAULT:
+            self.log.exception("Error handling a request")
+        else:
+            self.log.warning(
+                "not a request, from %s: %s", addr[0] if addr else "a socket", type(exc).__name__
+            )
+        tell(client, answer)

@@ -8,6 +8,9 @@ import sys
 from datetime import datetime
 from typing import Any
 
+import pytest
+
+from store.keys import Secret
 from tests.cli.command import environment
 
 
@@ -44,6 +47,15 @@ def test_an_exception_is_in_its_line() -> None:
     script = "try: 1 / 0\nexcept ZeroDivisionError: log.exception('failed')"
     [line] = logged(script, SKYLANE_LOG_FORMAT="json").splitlines()
     assert "ZeroDivisionError: division by zero" in json.loads(line)["exception"]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_key_is_in_no_line_wherever_a_client_put_it(form: str) -> None:
+    key = Secret.new().text
+    script = f"log.warning('/results?x={key}&y=1 %s', '{key[:20]}', extra={{'path': '/{key}'}})"
+    told = logged(script, SKYLANE_LOG_FORMAT=form)
+    assert "/results?x=…&y=1 …" in (json.loads(told)["message"] if form == "json" else told)
+    assert "skl_" not in told
 
 
 def test_below_the_level_nothing_is_said() -> None:

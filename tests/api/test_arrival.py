@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http.parser import RequestParser
 
-from api.arrival import IN_MEMORY_BYTES, Arrival
+from api.arrival import IN_MEMORY_BYTES, Arrival, Room
 
 LIMIT_BYTES = 4 * IN_MEMORY_BYTES
 NEXT = b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -22,7 +23,8 @@ class Peer:
 
     def __init__(self) -> None:
         self.client, self.server = socket.socketpair()
-        self.arrival = Arrival(LIMIT_BYTES)
+        self.room = Room(3 * LIMIT_BYTES)
+        self.arrival = Arrival(LIMIT_BYTES, self.room)
         self.parser = RequestParser(Config(), [], ("127.0.0.1", 1))
         self.parser.unreader = self.arrival
 
@@ -79,12 +81,30 @@ def test_a_body_is_whole_with_its_last_byte(seed: int, peer: Peer) -> None:
     peer.arrival.begin_next()
     assert peer.arrival.has_head
     assert next(peer.parser).path == "/next"
+    assert peer.room.held_bytes == len(NEXT)
+    peer.arrival.close()
+    peer.arrival.close()
+    assert peer.room.held_bytes == 0
+
+
+def test_beyond_what_all_may_hold_nothing_is_taken_until_there_is_room(peer: Peer) -> None:
+    other = Peer()
+    other.arrival = Arrival(LIMIT_BYTES, peer.room)
+    peer.send(bytes(2 * LIMIT_BYTES))
+    with pytest.raises(OSError, match="hold") as raised:
+        other.send(bytes(2 * LIMIT_BYTES))
+    assert raised.value.errno == errno.ENOSPC
+    assert 3 * LIMIT_BYTES - 50_000 < peer.room.held_bytes <= 3 * LIMIT_BYTES
+    peer.arrival.close()
+    other.send(bytes(LIMIT_BYTES))
+    other.arrival.close()
+    assert peer.room.held_bytes == 0
 
 
 @pytest.mark.parametrize(
     "body",
-    [b"zz\r\n", b"-1\r\n", b"\r\n", b"5" * 70_000],
-    ids=["words", "negative", "none", "long"],
+    [b"zz\r\n", b"-1\r\n", b"0x5\r\n", b"\r\n", b"5" * 70_000],
+    ids=["words", "negative", "prefixed", "none", "long"],
 )
 def test_what_is_malformed_is_waited_for_no_longer(body: bytes, peer: Peer) -> None:
     peer.send(HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from local.ports import free_ports
 from settings import ROOT
+from store.keys import Secret
 from tests.api.test_slow_clients import answer_of, ask, opened
 from tests.stack import until
 
 CONNECTIONS, THREADS = 30, 4
 BODY_MOST = 2_000_000
+SEND_S, LARGE_BYTES = 0.5, 6_000_000  # of an answer: more than sockets hold
 GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -29,7 +35,13 @@ def head_s() -> float:
 
 
 @pytest.fixture
-def process(port: int, head_s: float) -> Iterator[subprocess.Popen[bytes]]:
+def access() -> str:
+    """Return whether keys are required."""
+    return "open"
+
+
+@pytest.fixture
+def process(port: int, head_s: float, access: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server."""
     running = subprocess.Popen(
         [
@@ -38,7 +50,14 @@ def process(port: int, head_s: float) -> Iterator[subprocess.Popen[bytes]]:
             *(f"--worker-connections={CONNECTIONS}", "--no-control-socket", "--keep-alive=30"),
         ],
         cwd=ROOT,
-        env=os.environ | {"SKYLANE_MAX_BODY_BYTES": str(BODY_MOST), "HASTY_HEAD_S": str(head_s)},
+        env=os.environ
+        | {
+            "SKYLANE_MAX_BODY_BYTES": str(BODY_MOST),
+            "SKYLANE_ACCESS": access,
+            "HASTY_HEAD_S": str(head_s),
+            "HASTY_SEND_S": str(SEND_S),
+            "HASTY_LARGE_BYTES": str(LARGE_BYTES),
+        },
     )
     yield running
     running.kill()
@@ -99,18 +118,132 @@ def test_when_all_places_are_taken_the_slowest_gives_way(url: str) -> None:
             assert b" 200 " in ask(another, GET)
 
 
-def test_when_too_much_is_arriving_the_slowest_large_body_gives_way(url: str) -> None:
+def spooled_bytes(process: subprocess.Popen[bytes]) -> int:
+    """Return the size of the server's files that have no name."""
+    found = 0
+    [child] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for file in Path(f"/proc/{child}/fd").iterdir():
+        with suppress(OSError):
+            if str(file.readlink()).endswith("(deleted)"):
+                found += file.stat().st_size
+    return found
+
+
+def test_when_too_much_is_arriving_the_slowest_large_body_gives_way(
+    url: str, process: subprocess.Popen[bytes]
+) -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % BODY_MOST
     with ExitStack() as stack:
-        large = [stack.enter_context(closing(opened(url))) for _ in range(5)]
-        small = stack.enter_context(closing(opened(url)))
+        small, *large = (stack.enter_context(closing(opened(url))) for _ in range(5))
         small.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nabc")
-        for connection in large:
+        for connection in large[:3]:
             connection.sendall(head + bytes(BODY_MOST - 100_000))
+        until(lambda: spooled_bytes(process) > 2.8 * BODY_MOST)
+        large[3].sendall(head + bytes(BODY_MOST - 100_000))
         assert answer_of(large[0]).startswith(b"HTTP/1.1 503 ")
         for connection in large[1:]:
             assert ask(connection, bytes(100_000)).endswith(b"\r\n\r\n2000000")
         assert ask(small, b"def").endswith(b"\r\n\r\n6")
+
+
+def test_what_threads_have_in_hand_counts_until_they_are_done_with_it(
+    url: str, process: subprocess.Popen[bytes]
+) -> None:
+    head = b"POST /%b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+    with ExitStack() as stack:
+        large = [stack.enter_context(closing(opened(url))) for _ in range(5)]
+        for connection in large[:3]:  # whole, but an app that does not read has them
+            connection.sendall(head % (b"unread-slower", BODY_MOST - 50_000) + bytes(BODY_MOST))
+        until(lambda: spooled_bytes(process) > 2.8 * BODY_MOST)
+        large[3].sendall(head % (b"", BODY_MOST) + bytes(BODY_MOST - 100_000))
+        assert answer_of(large[3]).startswith(b"HTTP/1.1 503 ")
+        for connection in large[:3]:
+            assert b" 200 " in answer_of(connection)
+        for connection in large[:3]:
+            connection.close()
+
+        def has_room_again() -> bool:
+            with closing(opened(url)) as another:
+                return b" 200 " in ask(another, head % (b"", BODY_MOST) + bytes(BODY_MOST))
+
+        until(has_room_again)
+
+
+def test_a_body_that_was_read_is_kept_nowhere_while_its_answer_is_waited_for(
+    url: str, process: subprocess.Popen[bytes]
+) -> None:
+    before = spooled_bytes(process)
+    with closing(opened(url)) as connection:
+        head = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % BODY_MOST
+        connection.sendall(head + bytes(BODY_MOST - 1))
+        until(lambda: spooled_bytes(process) - before > BODY_MOST // 2)
+        began_s = time.monotonic()
+        connection.sendall(b"x" + GET)  # and the next request behind it
+        until(lambda: spooled_bytes(process) - before < BODY_MOST // 10)
+        assert time.monotonic() - began_s < 0.9
+        told = b""
+        while not told.endswith(b"\r\n\r\n0"):
+            told += connection.recv(9999) or pytest.fail(f"no more than {told!r}")
+        assert b"\r\n\r\n2000000HTTP/1.1 200 OK\r\n" in told
+
+
+def test_who_reads_slowly_but_reads_gets_all_of_a_large_answer(url: str) -> None:
+    with closing(socket.socket()) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", urlsplit(url).port))
+        connection.sendall(GET.replace(b"/", b"/large", 1))
+        told, began_s = 0, time.monotonic()
+        while told < LARGE_BYTES and (data := connection.recv(100_000)):
+            told += len(data)
+            time.sleep(len(data) / 3e6)
+        assert told > LARGE_BYTES
+        assert time.monotonic() - began_s > 2 * SEND_S
+
+
+def test_a_request_has_one_answer_though_its_unread_body_is_malformed(url: str) -> None:
+    with closing(opened(url)) as connection:
+        connection.sendall(
+            b"POST /unread HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0x5\r\nhello"
+        )
+        assert b" 200 " in answer_of(connection)
+        assert connection.recv(99) == b""
+
+
+@pytest.mark.parametrize("access", ["keys"])
+def test_without_a_key_where_one_is_required_no_body_is_waited_for(url: str) -> None:
+    head = b"POST /unread HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n"
+    key = Secret.new().text.encode()
+    for none in (b"", b"X-API-Key: mine\r\n", b"Authorization: Basic eA==\r\n"):
+        with closing(opened(url)) as connection:
+            assert ask(connection, head + none + b"\r\n").startswith(b"HTTP/1.1 200 ")
+            assert connection.recv(99) == b""
+    for one in (b"x-api-key: %b\r\n", b"Authorization: bearer  %b \r\n"):
+        with closing(opened(url)) as connection:
+            connection.sendall(head + one % key + b"\r\n")
+            assert connection.recv(99) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            assert ask(connection, b"123456789").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (GET[:-2] + b"Authorization Bearer skl_SECRETSECRET\r\n\r\n", 400),
+        (b"skl_SECRETSECRET\r\n\r\n", 400),
+        (GET.replace(b"/", b"/" + b"a" * 9000, 1), 414),
+        (GET[:-2] + b"Expect: skl_SECRETSECRET\r\n\r\n", 417),
+        (GET[:-2] + b"Transfer-Encoding: skl_SECRETSECRET\r\n\r\n", 501),
+    ],
+)
+def test_what_is_no_request_is_told_so_in_a_problem_document_that_repeats_nothing(
+    url: str, capfd: pytest.CaptureFixture[str], request_: bytes, status: int
+) -> None:
+    with closing(opened(url)) as connection:
+        told = ask(connection, request_)
+    assert told.startswith(b"HTTP/1.1 %d " % status)
+    assert b"application/problem+json" in told
+    document = json.loads(told.partition(b"\r\n\r\n")[2])
+    assert document["status"] == status
+    assert "SECRET" not in told.decode() + capfd.readouterr().err
 
 
 def test_at_the_end_what_is_in_hand_is_answered_and_nobody_else_is_waited_for(

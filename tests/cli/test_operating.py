@@ -71,6 +71,9 @@ def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
 ) -> None:
     port, metrics_port = free_ports(2)
     Keys(Database(database_url, size=1)).create("camera")
+    ui = tmp_path / "ui"
+    ui.mkdir()
+    (ui / "index.html").write_text("the page")
     process = subprocess.Popen(
         [sys.executable, "-m", "cli", "api"],
         env=environment(
@@ -80,6 +83,7 @@ def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
             SKYLANE_API_PORT=str(port),
             SKYLANE_ACCESS="keys",
             SKYLANE_METRICS_PORT=str(metrics_port),
+            SKYLANE_UI=str(ui),
         ),
     )
     try:
@@ -97,6 +101,8 @@ def test_the_api_alone_is_one_process_tree_that_ends_on_sigterm(
             (metrics_port, "/metrics", 200),
             (metrics_port, "/results", 404),
             (metrics_port, "/health", 404),
+            (metrics_port, "/", 404),
+            (port, "/", 200),
         ):
             answer = requests.get(
                 f"http://127.0.0.1:{address}{path}",
