@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     path = asked.json or (None if asked.small else FIGURES)
     size, command = "small" if asked.small else "full", f"./test-chaos --seeds {asked.seeds}"
     book = Book(path, command, size, fresh=asked.fresh)
-    with tempfile.TemporaryDirectory(prefix="skylane-chaos-") as folder:
+    with tempfile.TemporaryDirectory(prefix="skylane-chaos-", ignore_cleanup_errors=True) as folder:
         try:
             campaign = Campaign(
                 book, asked.only, asked.seeds, SMALL if asked.small else FULL, Path(folder)

@@ -48,7 +48,7 @@ LIMITS = LaneLimits(
     pollers_at_first=2,
 )
 TIMES = 3
-FOUND_WITHIN_S = 10.0  # an environment may have to start
+FOUND_WITHIN_S = 20.0  # an environment may have to start
 UNFINISHED = "SELECT id FROM predictions WHERE status IN ('pending', 'running') LIMIT 1"
 JUNK = ("not JSON", "{}", json.dumps({"Event": "s3:TestEvent"}))
 
@@ -140,7 +140,9 @@ def running(folder: Path) -> Iterator[Lane]:
         lane = stack.enter_context(
             running_lane(folder, LIMITS, stores=(postgres.url, s3_url), told_port=port)
         )
-        yield Lane(lane, server, deliver)
+        place = Lane(lane, server, deliver)
+        place.settle()  # an environment is there to be struck
+        yield place
 
 
 @experiment("serverless: each event delivered three times, in any order", place="serverless")

@@ -12,7 +12,9 @@ from pathlib import Path
 import psutil
 import requests
 
+from local.leftovers import Record
 from local.postgres import EmbeddedPostgres
+from local.stack import RUNNING
 from tests.chaos import audit
 from tests.chaos.burst import probe
 from tests.chaos.experiment import Strike, experiment
@@ -73,7 +75,11 @@ def running(home: Path) -> Iterator[Whole]:
     with Stack(home, **settings) as stack:
         place = Whole(stack)
         audit.install(place.database_url)
-        yield place
+        try:
+            yield place
+        finally:
+            if stack.process and stack.process.poll() is not None:  # cut off before it was back
+                Record(home / RUNNING).end_leftovers(print)
 
 
 @experiment("SIGKILL of ./run's own process, the parent of all; ./run again", place="whole")
