@@ -103,8 +103,9 @@ def test_what_was_deleted_or_overwritten_by_others_is_read_where_versions_are_ke
 ) -> None:
     before = versioned.describe(Reference("before")).reference
     one = versioned.put("one", NEW, "image/jpeg")
+    versioned._max_bytes = len(NEW)
     for key in ("before", "one"):
-        versioned.put(key, b"another", "image/jpeg")
+        versioned.put(key, b"another, and too large", "image/jpeg")
         assert versioned.get_many([before, one]) == [OLD, NEW]
         client.delete_object(Bucket=versioned.bucket, Key=key)  # which leaves a marker
         assert versioned.get_many([before, one]) == [OLD, NEW]
