@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -76,6 +77,11 @@ def invalid_parameters(error: ValidationError) -> Response:
     return respond(Problem(422, "invalid_parameter", detail, errors=misfits))
 
 
+def is_no_room(error: Exception) -> bool:
+    """Return whether a disk of ours is full, which is no fault of a client's."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 def register(app: Flask) -> None:
     """Turn every exception that a view may raise into a problem document."""
 
@@ -119,6 +125,13 @@ def register(app: Flask) -> None:
             if name.lower() not in ("content-type", "content-length"):
                 problem.headers[name] = value
         return problem
+
+    @app.errorhandler(OSError)
+    def _no_room(error: OSError) -> Response:
+        if not is_no_room(error):
+            return _unforeseen(error)
+        log.error("no room for a request's files: %s", error)
+        return respond(Problem(503, "store_unavailable", "There is no room; try again shortly."))
 
     @app.errorhandler(Exception)
     def _unforeseen(error: Exception) -> Response:

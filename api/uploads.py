@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 import tracing
 from api import uploads_openapi as documentation
-from api.errors import Problem
+from api.errors import Problem, is_no_room
 from api.intake import Upload
 from api.schemas import prediction_out
 from api.services import Services, services
@@ -197,6 +197,8 @@ def _reading() -> Iterator[None]:
     except (Problem, HTTPException, MemoryError):
         raise
     except Exception as error:
+        if is_no_room(error):  # for a large form's own file
+            raise
         # What a server raises for a connection cut off or a malformed chunk is its own
         # affair: WSGI has no name for it, and nothing but the body is read in here.
         raise Problem(400, "incomplete_body", "The body is malformed or cut off.") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -42,6 +44,18 @@ def test_images_without_rows_are_taken_back(
     assert stored == []
     again = client.post("/upload_batch?wait=0", data={"files": [tiles[0].open("rb")]})
     assert again.status_code == 202
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="of Linux")
+def test_a_form_that_there_is_no_room_for_is_to_come_again(
+    app: Any, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is large goes to a file of its own, and here that is on a disk without room.
+    form = {"file": (io.BytesIO(tile + bytes(2_000_000)), "large.jpg")}
+    with Path("/dev/full").open("w+b", buffering=0) as full:
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda **_: full)
+        answer = app.test_client().post("/upload?wait=0", data=form)
+    assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
 
 
 def test_who_waits_is_told_at_once_that_the_commit_failed(
