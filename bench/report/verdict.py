@@ -118,7 +118,10 @@ def _warm_of(found: Found, lane: str) -> str | None:
 def _kept_up(found: Found) -> Sides:
     def of(found: Found, lane: str) -> str | None:
         highest = loads.sustained(found, lane)
-        return None if highest is None else f"{highest:g} images/s"
+        if highest is not None:
+            return f"{highest:g} images/s"
+        lowest = next(iter(found.loads(lane)), None)
+        return f"less than {lowest.offered_per_s:g} images/s" if lowest else None
 
     return _sides(found, of)
 

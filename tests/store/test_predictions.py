@@ -214,11 +214,13 @@ def test_where_the_queue_is_crowded_a_message_is_sent_again_as_the_row_doubles_i
 ) -> None:
     [reference] = accept()
     sent_at_s = []
-    for at_s in range(31, 31 * 17, 31):
-        age(database, 31)
+    at_s = 0
+    for more_s in range(31, 45):  # so that no age is just the double of another
+        age(database, more_s)
+        at_s += more_s
         if predictions.sweep(STALE_S, ATTEMPTS, crowded=True).touched:
             sent_at_s.append(at_s)
-    assert sent_at_s == [31, 31 * 3, 31 * 7, 31 * 15]
+    assert sent_at_s == [31, 63, 130, 276]
     age(database, 31)
     # It may be lost all the same: a queue that is not crowded says so.
     assert predictions.sweep(STALE_S, ATTEMPTS).lost == [reference]

@@ -96,6 +96,7 @@ def test_a_file_of_more_bytes_than_are_taken_is_not_even_sent(page: Page, tmp_pa
 
 
 def test_a_pasted_image_is_sent(page: Page, tile: bytes) -> None:
+    expect(page.get_by_text("up to 10.5 MB each")).to_be_visible()  # so it listens by now
     page.evaluate(
         """bytes => {
             const data = new DataTransfer();
