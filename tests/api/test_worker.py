@@ -105,12 +105,14 @@ def test_who_is_too_slow_is_told_and_who_says_nothing_is_not(url: str, head_s: f
 
 def test_when_all_places_are_taken_the_slowest_gives_way(url: str) -> None:
     with ExitStack() as stack:
-        slow = [stack.enter_context(closing(opened(url))) for _ in range(CONNECTIONS)]
+        slow = [stack.enter_context(closing(opened(url))) for _ in range(CONNECTIONS - 2)]
         for connection in slow:
             connection.sendall(GET[:-2])
-        for _ in range(5):
+        for _ in range(THREADS):  # behind those: they have been read when these are answered
             with closing(opened(url)) as another:
                 assert b" 200 " in ask(another, GET)
+        for _ in range(5):
+            assert b" 200 " in ask(stack.enter_context(closing(opened(url))), GET)
         assert answer_of(slow[0]).startswith(b"HTTP/1.1 503 ")
         for _ in range(CONNECTIONS):  # and then of the idle ones, who idles for longest
             assert b" 200 " in ask(stack.enter_context(closing(opened(url))), GET)
