@@ -7,32 +7,19 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psycopg2
 import pytest
 
-from api import create_app, events, known_keys
-from settings import Settings
+from api import events, known_keys
 from store.database import Database
 from store.keys import Key, Keys, Secret
 from store.workers import Workers
 
 SOMEBODY = "/results/0b1c2d3e-0000-4000-8000-000000000000"
 PUBLIC = ["/health", "/ready", "/config.json", "/", "/openapi/openapi.json", "/openapi/swagger"]
-
-
-@pytest.fixture
-def make(tmp_path: Path, database_url: str, broker_url: str) -> Callable[..., Any]:
-    """Return a function that makes an app with such settings."""
-
-    def made(url: str = database_url, **chosen: Any) -> Any:
-        own = Settings(home=tmp_path, images_url=tmp_path.as_uri(), ui=tmp_path / "none", **chosen)
-        return create_app(own.model_copy(update={"database_url": url, "broker_url": broker_url}))
-
-    return made
 
 
 @pytest.fixture
