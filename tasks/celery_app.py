@@ -120,6 +120,7 @@ def queue_depth() -> int:
 
     Raises:
         kombu.exceptions.OperationalError: the broker cannot be reached.
+        redis.exceptions.RedisError: it was reached, and did not answer, or refused.
     """
     with app.pool.acquire(block=True) as connection:
         connection.ensure_connection(max_retries=1, timeout=2)

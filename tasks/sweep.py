@@ -101,7 +101,7 @@ def sweep_all(
 
     Raises:
         StoreError: the database failed.
-        kombu.exceptions.OperationalError: the broker failed.
+        kombu.exceptions.OperationalError, redis.exceptions.RedisError: the broker failed.
     """
     # First, because it fails where the broker is away: the rows stay as stale as they are, and
     # are sent as soon as it is back.

@@ -53,9 +53,11 @@ class FileImages:
         return put_all(self, self._threads, images, FLUSH_CONCURRENCY)
 
     def get(self, reference: Reference) -> bytes:
+        path = self.path(reference.key)
         try:
-            return self.path(reference.key).read_bytes()
+            return path.read_bytes()
         except FileNotFoundError as error:
+            self._require_volume(reference.key)
             raise ImageNotFound(reference.key) from error
         except PermissionError as error:
             raise ImageRefused(f"image store: {error}") from error
@@ -121,6 +123,17 @@ class FileImages:
             return self.path(key).lstat().st_mtime
         except FileNotFoundError:
             return time.time()
+
+    def _require_volume(self, key: str) -> None:
+        """Tell an image that is gone from a volume that is not mounted, whose images are all there.
+
+        Where an image was stored, the first folder of its key stays, whatever is deleted. A worker
+        that has not got it would otherwise end every image that it takes as ``image_missing``.
+        Raises ``ImageStoreError``.
+        """
+        folder = self._folder.joinpath(*key.split("/")[:-1][:1])
+        if not folder.is_dir():
+            raise ImageStoreError(f"image store: {folder} is not there. Is its volume mounted?")
 
     @staticmethod
     def _write(path: Path, data: bytes) -> None:

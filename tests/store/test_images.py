@@ -47,9 +47,26 @@ def test_many_come_back_in_their_order_with_the_gaps_where_they_are(
         images.delete(reference)
 
 
-def test_a_missing_image_is_told_from_a_missing_store(images: ImageStore) -> None:
+def test_a_missing_image_is_told_from_a_missing_store(images: ImageStore, tile: bytes) -> None:
+    images.put("missing/another", tile, "image/jpeg")
     with pytest.raises(ImageNotFound):
-        images.get(Reference("never/stored"))
+        images.get(Reference("missing/never stored"))
+
+
+def test_no_image_counts_as_gone_where_its_volume_is_not_mounted(
+    tmp_path: Path, tile: bytes
+) -> None:
+    volume, elsewhere = tmp_path / "images", tmp_path / "elsewhere"
+    stored = FileImages(volume).put("2026/01/01/a", tile, "image/jpeg")
+    volume.rename(elsewhere)
+    unmounted = FileImages(volume)  # which makes the folder: an empty one, as where a volume was
+    with pytest.raises(ImageStoreError, match="mounted"):
+        unmounted.get(stored)
+    with pytest.raises(ImageStoreError, match="mounted"):
+        unmounted.get_many([stored])  # so a worker gives all of them back, and tries again
+    volume.rmdir()
+    elsewhere.rename(volume)
+    assert unmounted.get(stored) == tile
 
 
 def test_what_was_deleted_before_is_deleted_once_more(images: ImageStore, tile: bytes) -> None:
