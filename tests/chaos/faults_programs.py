@@ -47,12 +47,13 @@ def worker_killed_between(strike: Strike) -> None:
 def worker_frozen(strike: Strike) -> None:
     strike.moment(last=0.5)
     worker = strike.rng.choice(strike.world.workers)
-    _freeze_at_work(strike.world, worker)
+    _freeze_at_work(strike, worker)
     time.sleep(strike.world.settings.stale_after_s + 1)
     worker.strike(signal.SIGCONT)
 
 
-def _freeze_at_work(world: World, worker: Program, limit_s: float = 5.0) -> None:
+def _freeze_at_work(strike: Strike, worker: Program, limit_s: float = 5.0) -> None:
+    world, more_s = strike.world, strike.burst.began_s + strike.burst.size.over_s
     until_s = time.monotonic() + limit_s
     while time.monotonic() < until_s:
         worker.strike(signal.SIGSTOP)
@@ -62,7 +63,10 @@ def _freeze_at_work(world: World, worker: Program, limit_s: float = 5.0) -> None
             if cursor.fetchone():
                 return
         worker.strike(signal.SIGCONT)
-        time.sleep(0.01)
+        time.sleep(strike.rng.uniform(0.005, 0.05))
+        if time.monotonic() > more_s:  # the other worker has done what there was, all this while
+            strike.burst.send(strike.burst.size.batch_images)
+            more_s = time.monotonic() + 0.5
     raise AssertionError(f"{worker.name} had nothing in hand")
 
 
