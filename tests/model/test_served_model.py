@@ -17,7 +17,5 @@ def test_the_served_model_is_as_good_as_its_card_says() -> None:
     chosen = Settings()
     found = evaluate(Path(os.environ["SKYLANE_DATA"]), artefact=chosen.artefact).served
     card = Artefact.open(chosen.artefact).manifest["measured"]
-    assert found.accuracy == pytest.approx(
-        (card.get("int8") or card["OpenVINO INT8"])["accuracy"], abs=0.002
-    )
+    assert found.accuracy == pytest.approx(card["int8"]["accuracy"], abs=0.002)
     assert found.accuracy >= 0.96
