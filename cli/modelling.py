@@ -134,7 +134,8 @@ def export(
 ) -> None:
     """Turn a checkpoint into the artefact that is served: INT8, calibrated, checked.
 
-    Nothing is written if more than 0.2 points of accuracy would be lost.
+    Nothing is written if more than 0.2 points of accuracy, and more than one tile of the
+    test split, would be lost.
 
     A checkpoint that does not come from `skylane train` is a state dict (.safetensors, or
     .pt as torch.save writes it) of any of torchvision's classifiers.

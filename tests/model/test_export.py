@@ -27,7 +27,7 @@ from model.reference.convert import convert  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
 from model.serving import open_predictor  # noqa: E402
 from model.training import export as exporting  # noqa: E402
-from model.training.export import export  # noqa: E402
+from model.training.export import export, may_lose  # noqa: E402
 from model.training.train import train  # noqa: E402
 from tests.cli.command import skylane  # noqa: E402
 from tests.model.nets import TINY, make_data  # noqa: E402
@@ -108,7 +108,7 @@ def test_a_model_that_quantising_ruins_is_not_written(
     ruined = build(about.arch, len(about.labels))
     with monkeypatch.context() as patched:
         patched.setattr(exporting, "_quantised", lambda *_: convert(Servable(ruined, 64), 64))
-        with pytest.raises(ParityError, match=r"points are lost.*fp16 leaves it"):
+        with pytest.raises(ParityError, match=r"tiles are lost.*fp16 leaves it"):
             export(net, about, mostly_right(net, dataset), out, "ruined")
     assert not out.exists()
 
@@ -118,7 +118,7 @@ def test_one_tile_of_few_may_be_lost(
 ) -> None:
     net, about = checkpoint.read(weights)
     tiles = mostly_right(net, dataset)
-    for lost, told in ((1, None), (2, "points are lost")):
+    for lost, told in ((1, None), (2, r"2 of \d+ tiles are lost, and 1 may be")):
         with monkeypatch.context() as patched:
             patched.setattr(exporting, "evaluation", losing(lost))
             if told is None:
@@ -126,6 +126,11 @@ def test_one_tile_of_few_may_be_lost(
             else:
                 with pytest.raises(ParityError, match=told):
                     export(net, about, tiles, tmp_path / "model.zip", "few", "FP16")
+
+
+def test_of_many_tiles_two_in_a_thousand_may_be_lost_and_not_one_more() -> None:
+    sizes = {1: 1, 142: 1, 999: 1, 1000: 2, 2515: 5, 27_000: 54}
+    assert {tiles: may_lose(tiles) for tiles in sizes} == sizes
 
 
 def losing(tiles: int) -> Callable[..., Evaluation]:
