@@ -184,6 +184,8 @@ def evaluate(
     """Measure how right a model is, and how well it knows."""
     if not (artefact or checkpoint):
         raise click.UsageError("Give --artefact, --checkpoint or both.")
+    if (arch or labels or tile_px) and not checkpoint:
+        raise click.UsageError("--arch, --labels and --tile-px are of a --checkpoint: give it.")
     with _plain_errors():
         about = _about(arch, labels, tile_px)
 

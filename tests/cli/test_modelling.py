@@ -72,6 +72,10 @@ def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path
             "not a safetensors file",
         ),
         (("evaluate", "--data", "{tmp}"), "Give --artefact, --checkpoint or both"),
+        (
+            ("evaluate", "--artefact", "{served}", "--arch", "vgg11", "--labels", "{empty}"),
+            "are of a --checkpoint: give it",
+        ),
         (("evaluate", "--data", "{tmp}", "--artefact", "{text}"), "is not a model artefact"),
         (("evaluate", "--data", "{other}", "--artefact", "{served}"), "has classes Cat; the model"),
     ],
