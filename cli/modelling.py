@@ -22,12 +22,14 @@ class New(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path if it, or the nearest folder above it that exists, can be written."""
+        from model.errors import PlaceError
+        from model.places import check_new
+
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        there = next(one for one in (path, *path.absolute().parents) if os.path.exists(one))
-        if there != path and not there.is_dir():
-            self.fail(f"{there} is a file, not a folder to write to.", param, ctx)
-        if not os.access(there, os.W_OK):
-            self.fail(f"{there} cannot be written to.", param, ctx)
+        try:
+            check_new(path)
+        except PlaceError as error:
+            self.fail(f"{error}.", param, ctx)
         return path
 
 

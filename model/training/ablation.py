@@ -21,6 +21,7 @@ from model.data import Dataset, load
 from model.errors import DataError, ModelError, TrainingError
 from model.evaluation.metrics import evaluation
 from model.evaluation.shifts import SHIFTS
+from model.places import check_new_folder
 from model.reference.predictor import TorchPredictor
 from model.training.config import Config, configure
 from model.training.device import device
@@ -71,7 +72,9 @@ def ablate(
 
     Raises:
         TrainingError: ``out`` holds an ablation of another recipe or of other data.
+        PlaceError: ``out`` cannot be written to.
     """
+    check_new_folder(out)
     if not data.exists():
         raise DataError(f"{data} does not exist; give a folder or zip of <Class>/<image>")
     dataset = load(data, tile_px=base.tile_px)

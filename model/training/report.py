@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from model.errors import DataError, ModelError
 from model.evaluation.plots import DPI, FAINT, SERVED, STYLE, WRONG, axes_of
 from model.evaluation.report import METRICS_JSON
+from model.places import check_new_folder
 from model.reference.checkpoint import About
 from model.reference.checkpoint import load as load_checkpoint
 from model.training.ablation import TABLE, summary
@@ -47,7 +48,13 @@ def main() -> None:
 
 
 def write(run: Path, evaluation: Path, ablation: Path | None, out: Path) -> Path:
-    """Write ``README.md`` and ``curves.png`` into ``out`` and return the page's path."""
+    """Write ``README.md`` and ``curves.png`` into ``out`` and return the page's path.
+
+    Raises:
+        DataError: what it is written from is not there, or is of different data.
+        PlaceError: ``out`` cannot be written to.
+    """
+    check_new_folder(out)
     for folder, file, by in (
         (run, WEIGHTS, "skylane train"),
         (evaluation, METRICS_JSON, "skylane evaluate --report"),

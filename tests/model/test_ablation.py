@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 from PIL import Image
 
 from model.data import load
-from model.errors import DataError, TrainingError
+from model.errors import DataError, PlaceError, TrainingError
 from model.evaluation import report as reports
 from model.evaluation.evaluate import TORCH, evaluate
 from model.evaluation.shifts import SHIFTS
@@ -94,6 +94,17 @@ def test_the_training_report_is_written_from_what_the_commands_left(
     assert f"`{load(data).split_digest}`" in told
     with Image.open(page.parent / "curves.png") as picture:
         assert picture.width > 500
+
+
+def test_a_report_or_an_ablation_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(PlaceError, match="is a file, not a folder"):
+        write(tmp_path, tmp_path, None, file)
+    with pytest.raises(PlaceError, match="is a file, not a folder"):
+        ablate(tmp_path, file, TINY, [], range(1))
 
 
 def test_a_training_report_says_what_it_lacks(tmp_path: Path) -> None:
