@@ -57,6 +57,7 @@ def write(run: Path, evaluation: Path, ablation: Path | None, out: Path) -> Path
     check_new_folder(out)
     for folder, file, by in (
         (run, WEIGHTS, "skylane train"),
+        (run, METRICS, "skylane train"),
         (evaluation, METRICS_JSON, "skylane evaluate --report"),
         (ablation, TABLE, "model.training.ablation"),
     ):

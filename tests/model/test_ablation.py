@@ -110,3 +110,6 @@ def test_a_report_or_an_ablation_that_cannot_be_written_is_told_before_the_work(
 def test_a_training_report_says_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no weights\.safetensors, which"):
         write(tmp_path, tmp_path, None, tmp_path / "report")
+    (tmp_path / WEIGHTS).touch()
+    with pytest.raises(DataError, match=r"has no metrics\.csv, which"):
+        write(tmp_path, tmp_path, None, tmp_path / "report")

@@ -29,6 +29,7 @@ from model.serving import open_predictor  # noqa: E402
 from model.training import export as exporting  # noqa: E402
 from model.training.export import export, may_lose  # noqa: E402
 from model.training.train import train  # noqa: E402
+from settings import Settings  # noqa: E402
 from tests.cli.command import skylane  # noqa: E402
 from tests.model.nets import TINY, make_data  # noqa: E402
 
@@ -230,9 +231,10 @@ def test_any_torchvision_classifier_becomes_servable(
     ("about", "told"),
     [
         (About("resnet81", OTHER_LABELS), "near it: resnet18"),
-        (About("resnet34", OTHER_LABELS), "does not fit"),
+        (About("resnet34", OTHER_LABELS), r"of 218 tensors: 80 missing \(as layer1\.2\."),
         (About("resnet18", ["River", "Forest", "River", "Pasture"]), "a label is there twice"),
-        (About("resnet18", [*OTHER_LABELS, "Industrial"]), "tells 4 classes apart; 5 labels"),
+        (About("resnet18", OTHER_LABELS[:3]), "tells 4 classes apart, and 3 labels were given"),
+        (About("resnet18", [*OTHER_LABELS, "Industrial"]), "4 classes apart, and 5 labels were"),
     ],
 )
 def test_a_foreign_checkpoint_that_does_not_fit_is_told(
@@ -240,6 +242,20 @@ def test_a_foreign_checkpoint_that_does_not_fit_is_told(
 ) -> None:
     with pytest.raises((CheckpointError, ConfigError), match=told):
         checkpoint.read_foreign(foreign, about)
+
+
+def test_what_is_no_checkpoint_is_told_by_what_it_is(foreign: Path, tmp_path: Path) -> None:
+    tensor = torch.zeros(2)
+    for name, inner in (("targets", "probabilities"), ("resume", "average/fc.bias")):
+        checkpoint.save(tmp_path / f"{name}.safetensors", {inner: tensor}, {"digest": "0"})
+    for path, told in (
+        (Settings().artefact, "but an artefact, as is served"),
+        (foreign, "--arch and --labels"),
+        (tmp_path / "targets.safetensors", "holds what `skylane teach` wrote"),
+        (tmp_path / "resume.safetensors", r"the net itself is weights\.safetensors"),
+    ):
+        with pytest.raises(CheckpointError, match=told):
+            checkpoint.read(path)
 
 
 def test_a_pickle_runs_no_code(tmp_path: Path) -> None:
