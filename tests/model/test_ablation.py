@@ -139,6 +139,8 @@ def test_a_report_or_an_ablation_that_cannot_be_written_is_told_before_the_work(
         write(tmp_path, tmp_path, None, file)
     with pytest.raises(PlaceError, match="is a file, not a folder"):
         ablate(tmp_path, file, TINY, [], range(1))
+    with pytest.raises(DataError, match="none does not exist; give a folder or zip"):
+        ablate(tmp_path / "none", tmp_path / "ablation", TINY, [], range(1))
 
 
 def test_a_training_report_says_what_it_lacks(tmp_path: Path) -> None:
