@@ -22,12 +22,14 @@ class New(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path if it, or the nearest folder above it that exists, can be written."""
+        from model.errors import PlaceError
+        from model.places import check_new
+
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        there = next(one for one in (path, *path.absolute().parents) if os.path.exists(one))
-        if there != path and not there.is_dir():
-            self.fail(f"{there} is a file, not a folder to write to.", param, ctx)
-        if not os.access(there, os.W_OK):
-            self.fail(f"{there} cannot be written to.", param, ctx)
+        try:
+            check_new(path)
+        except PlaceError as error:
+            self.fail(f"{error}.", param, ctx)
         return path
 
 
@@ -134,7 +136,8 @@ def export(
 ) -> None:
     """Turn a checkpoint into the artefact that is served: INT8, calibrated, checked.
 
-    Nothing is written if more than 0.2 points of accuracy would be lost.
+    Nothing is written if more than 0.2 points of accuracy, and more than one tile of the
+    test split, would be lost.
 
     A checkpoint that does not come from `skylane train` is a state dict (.safetensors, or
     .pt as torch.save writes it) of any of torchvision's classifiers.
@@ -183,6 +186,8 @@ def evaluate(
     """Measure how right a model is, and how well it knows."""
     if not (artefact or checkpoint):
         raise click.UsageError("Give --artefact, --checkpoint or both.")
+    if (arch or labels or tile_px) and not checkpoint:
+        raise click.UsageError("--arch, --labels and --tile-px are of a --checkpoint: give it.")
     with _plain_errors():
         about = _about(arch, labels, tile_px)
 

@@ -19,6 +19,7 @@ PASSWORDS = {
     "S3_ACCESS_KEY": "of the S3-compatible store (profile s3)",
     "S3_SECRET_KEY": "likewise",
 }
+SERVING = ("api", "worker")  # the programs that need the model, if only for its labels
 INITIAL_KEY = "SKYLANE_INITIAL_KEY"
 
 
@@ -77,9 +78,14 @@ def _program(name: str, does: str) -> click.Command:
         from local.errors import LocalError
         from local.ports import metrics_port, require_free
         from local.programs import PROGRAMS, flower_environment
+        from model.errors import ModelError
         from settings import ROOT
+        from store.errors import StoreError
+        from tasks.served import check_artefact
 
         try:
+            if name in SERVING:
+                check_artefact(chosen)
             if name != "flower":  # which has its figures on its own port
                 require_free(**metrics_port(chosen))
             if name == "flower":
@@ -87,8 +93,8 @@ def _program(name: str, does: str) -> click.Command:
                 os.environ |= flower_environment(chosen)
             if name == "api" and (warning := check_api(chosen, chosen.database_url)):
                 click.echo(warning, err=True)
-        except LocalError as error:
-            raise click.ClickException(str(error)) from error
+        except (LocalError, ModelError, StoreError) as error:
+            raise click.ClickException(str(error).strip()) from error
 
         # Relative paths are the caller's, as for `skylane up`; modules are found from ROOT.
         os.environ |= {

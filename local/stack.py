@@ -17,12 +17,11 @@ from local.output import Output
 from local.ports import answers, bracketed, metrics_port, reachable, require_free
 from local.postgres import EmbeddedPostgres
 from local.supervisor import Part, Stopped, Supervisor
-from model.artefact import labels_of
 from model.errors import ModelError
 from settings import ROOT, Settings
 from store.errors import StoreError
 from store.migrations import migrate
-from tasks.served import artefact_path
+from tasks.served import check_artefact
 
 RUNNING = "running.json"  # in the home folder: the processes, for the next start
 # Settings that no program but this one is to know.
@@ -39,7 +38,7 @@ def up(settings: Settings) -> int:
             Supervisor(home / RUNNING, Output(sys.stdout)) as supervisor,
         ):
             supervisor.stop_on_signals()
-            labels_of(artefact_path(settings))  # or say now what is wrong with it
+            check_artefact(settings)
             require_free(
                 api_port=(settings.host, settings.api_port),
                 flower_port=(settings.flower_host, settings.flower_port),

@@ -43,9 +43,11 @@ class Artefact:
             with zipfile.ZipFile(path) as archive:
                 manifest = json.loads(archive.read(MANIFEST))
             if not (isinstance(manifest["labels"], list) and manifest["members"][WEIGHTS]):
-                raise KeyError("labels")
+                raise ValueError("its manifest has no labels or no digests")
         except Exception as error:  # zipfile, zlib and json raise a dozen kinds
-            raise ArtefactError(f"{path} is not a model artefact: {error}") from error
+            raise ArtefactError(
+                f"{path} is not a model artefact, as `skylane export` writes it: {_why(error)}"
+            ) from error
         return cls(path, manifest)
 
     @property
@@ -115,7 +117,10 @@ def labels_of(path: Path) -> list[str]:
             header = json.loads(file.read(min(header_bytes, MAX_HEADER_BYTES)))
         return list(json.loads(header["__metadata__"]["skylane"])["labels"])
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-        raise ArtefactError(f"{path} is no checkpoint that names its labels: {error}") from error
+        raise ArtefactError(
+            f"{path} is no checkpoint that names its labels, as `skylane train` writes it:"
+            f" {_why(error)}. `skylane export` makes an artefact of another"
+        ) from error
 
 
 def version_of(path: Path) -> str | None:
@@ -125,3 +130,9 @@ def version_of(path: Path) -> str | None:
         ArtefactError: it is no artefact.
     """
     return None if path.suffix == ".safetensors" else Artefact.open(path).version
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # without the path, which is told already
+    return f"no {error}" if isinstance(error, KeyError) else str(error)

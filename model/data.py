@@ -66,7 +66,7 @@ def read_labels(path: Path) -> list[str]:
     """Return the labels of a text file, one a line, in UTF-8.
 
     Raises:
-        DataError: it is in another encoding, or empty.
+        DataError: it is in another encoding, is empty, or has a label twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")  # an editor may have put a mark before it
@@ -75,6 +75,8 @@ def read_labels(path: Path) -> list[str]:
     labels = [label for line in text.splitlines() if (label := line.strip())]
     if not labels:
         raise DataError(f"{path} has no labels in it: give one a line")
+    if twice := sorted({label for label in labels if labels.count(label) > 1}):
+        raise DataError(f"{path} has {_listed(twice)} more than once: each output is a class")
     return labels
 
 

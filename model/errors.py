@@ -27,5 +27,9 @@ class TrainingError(ModelError):
     """A run cannot start, or cannot go on from its checkpoint."""
 
 
+class PlaceError(ModelError):
+    """A file or folder cannot be written."""
+
+
 class ParityError(ModelError):
     """The INT8 model is worse than it may be; nothing was written."""

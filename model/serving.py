@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model.artefact import Artefact
+from model.errors import CheckpointError
 from model.images import Pixels
 from model.predictor import Predictor, Probabilities
 
@@ -29,11 +30,16 @@ def open_predictor(path: Path, *, streams: int = 1, cache: Path | None = None) -
 
     Raises:
         ArtefactError: the artefact is damaged.
-        CheckpointError: the checkpoint is.
-        ModuleNotFoundError: a checkpoint, but no torch.
+        CheckpointError: the checkpoint is, or torch is not installed.
     """
     if path.suffix == ".safetensors":
-        from model.reference.predictor import TorchPredictor
+        try:
+            from model.reference.predictor import TorchPredictor
+        except ModuleNotFoundError as error:
+            raise CheckpointError(
+                f"{path} is a checkpoint, which torch serves, and {error.name} is not installed:"
+                " pip install -r requirements/train.txt, or give what `skylane export` made of it"
+            ) from error
 
         return TorchPredictor.open(path)
     return Predictor(Artefact.open(path), streams=streams, cache=cache)

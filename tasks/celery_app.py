@@ -10,6 +10,7 @@ from typing import Any
 from celery import Celery, Task, signals
 
 import logs
+from model.errors import ModelError
 from settings import settings
 from store.errors import StoreError
 from store.references import Reference
@@ -138,7 +139,13 @@ def _load(**_: Any) -> None:
     # The model is there before the first message is taken, so no image waits for it.
     from tasks.worker import worker
 
-    worker()
+    try:
+        worker()
+    except ModelError as error:
+        # Celery passes over what a handler raises; it would take messages, and fail them all.
+        logs.configure(settings())
+        log.critical("%s", error)
+        raise SystemExit(1) from error
 
 
 @signals.worker_ready.connect

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model.artefact import labels_of
+from model.errors import ArtefactError
 from settings import Settings
 from store.files import fetch
 
@@ -18,3 +20,17 @@ def artefact_path(chosen: Settings) -> Path:
     if not chosen.artefact_url:
         return chosen.artefact
     return fetch(chosen.artefact_url, chosen.home / "artefacts", chosen.s3_endpoint_url)
+
+
+def check_artefact(chosen: Settings) -> None:
+    """Look at the artefact, but not at its weights, before a program starts that needs it.
+
+    Raises:
+        ArtefactError: it is none; the message names the setting.
+        StoreError: it could not be had.
+    """
+    try:
+        labels_of(artefact_path(chosen))
+    except ArtefactError as error:
+        setting = "SKYLANE_ARTEFACT_URL" if chosen.artefact_url else "SKYLANE_ARTEFACT"
+        raise ArtefactError(f"{setting}: {error}") from error

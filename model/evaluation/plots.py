@@ -7,12 +7,12 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from model.evaluation.evaluate import Findings
+from model.evaluation.letters import Letters
 from model.evaluation.metrics import Evaluation
 
 INK, FAINT, GRID = "#1f2430", "#6b7280", "#e5e7eb"
@@ -20,25 +20,24 @@ SERVED, WRONG = "#1d6fb8", "#c2410c"  # what is served, and what it gets wrong
 MISTAKEN = LinearSegmentedColormap.from_list("mistaken", ["#fff7ed", "#fdba74", "#9a3412"])
 DPI = 130
 SHEET_COLUMNS = 6
+SHEET_LETTERS = 22  # of a label, that have room above a tile
 STYLE: dict[str, Any] = {"fontsize": 9, "color": INK}
-# For labels in letters that matplotlib's own font has not, where one of these is installed.
-FONTS = ("Noto Sans CJK JP", "Hiragino Sans", "Microsoft YaHei", "Noto Sans Arabic")
 
 
-def draw(findings: Findings, folder: Path) -> list[str]:
+def draw(findings: Findings, folder: Path, letters: Letters) -> list[str]:
     """Draw all plots of ``findings`` into ``folder`` and return their file names."""
-    installed = set(font_manager.get_font_names())
-    fonts = ["DejaVu Sans", *(font for font in FONTS if font in installed)]
-    with matplotlib.rc_context({"font.family": fonts}):
+    names = letters.names
+    # A label is a text, and no formula, whatever is in it.
+    with matplotlib.rc_context({"font.family": letters.fonts, "text.parse_math": False}):
         drawn = {
-            "classes.png": _classes(findings.served),
-            "confusion.png": _confusion(findings),
+            "classes.png": _classes(findings.served, names),
+            "confusion.png": _confusion(findings, names),
             "reliability.png": _reliability(findings),
         }
         if findings.shifts:
             drawn["shifts.png"] = _shifts(findings)
         if findings.mistakes:
-            drawn["mistakes.png"] = _mistakes(findings)
+            drawn["mistakes.png"] = _mistakes(findings, names)
         for name, figure in drawn.items():
             figure.savefig(folder / name, dpi=DPI, facecolor="white", bbox_inches="tight")
     return list(drawn)
@@ -54,27 +53,37 @@ def axes_of(figure: Figure, *place: int) -> Axes:
     return axes
 
 
-def _classes(served: Evaluation) -> Figure:
-    names = sorted(served.classes, key=lambda name: served.classes[name].f1)
-    figure = Figure(figsize=(7, 0.42 * len(names) + 1.2))
+def _shares(axes: Axes, shares: list[float]) -> None:
+    """Let the x axis show ``shares`` as percentages, and none that cannot be."""
+    low, high = min(shares), max(shares)
+    if high - low < 0.02:  # all of them 100 %, say
+        low, high = max(0.0, low - 0.05), min(1.0, high + 0.05)
+    margin = 0.05 * (high - low)  # less than from one tick to the next
+    axes.set_xlim(low - margin, high + margin)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g}%")
+    axes.grid(axis="x", color=GRID)
+
+
+def _classes(served: Evaluation, names: dict[str, str]) -> Figure:
+    labels = sorted(served.classes, key=lambda label: served.classes[label].f1)
+    figure = Figure(figsize=(7, 0.42 * len(labels) + 1.2))
     axes = axes_of(figure, 1, 1, 1)
-    places = np.arange(len(names))
-    figures = [served.classes[name] for name in names]
+    places = np.arange(len(labels))
+    figures = [served.classes[label] for label in labels]
     precisions = [one.precision if one.precision is not None else np.nan for one in figures]
     recalls = [one.recall for one in figures]
     ends = np.fmin(precisions, recalls), np.fmax(precisions, recalls)
     axes.hlines(places, *ends, color=GRID, lw=3)
     axes.scatter(precisions, places, color=SERVED, s=34, label="precision", zorder=3)
     axes.scatter(recalls, places, color=WRONG, s=34, marker="D", label="recall", zorder=3)
-    axes.set_yticks(places, names, **STYLE)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
-    axes.grid(axis="x", color=GRID)
+    axes.set_yticks(places, [names[label] for label in labels], **STYLE)
+    _shares(axes, [*recalls, *(one for one in precisions if not np.isnan(one))])
     # Above the rows, however few they are.
     axes.legend(frameon=False, fontsize=8, loc="lower left", ncols=2, bbox_to_anchor=(0, 1))
     return figure
 
 
-def _confusion(findings: Findings) -> Figure:
+def _confusion(findings: Findings, names: dict[str, str]) -> Figure:
     labels = findings.labels
     counts = np.array(
         [[findings.served.confusion.get(row, {}).get(to, 0) for to in labels] for row in labels]
@@ -89,8 +98,9 @@ def _confusion(findings: Findings) -> Figure:
             dark = row != column and n > 0.6 * wrong.max()
             color = FAINT if row == column else "white" if dark else INK
             axes.text(column, row, str(n), ha="center", va="center", fontsize=8, color=color)
-    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", **STYLE)
-    axes.set_yticks(range(len(labels)), labels, **STYLE)
+    shown = [names[label] for label in labels]
+    axes.set_xticks(range(len(labels)), shown, rotation=40, ha="right", **STYLE)
+    axes.set_yticks(range(len(labels)), shown, **STYLE)
     axes.set_xlabel("predicted", **STYLE)
     axes.set_ylabel("true", **STYLE)
     return figure
@@ -125,19 +135,22 @@ def _shifts(findings: Findings) -> Figure:
         color = SERVED if name == "as they are" else WRONG
         axes.hlines(place, low, high, color=color, lw=2, alpha=0.5)
         axes.scatter(found.accuracy, place, color=color, s=34, zorder=3)
-        axes.annotate(
-            f"{found.accuracy:.2%}", (high, place), (5, 0),
-            textcoords="offset points", va="center", **STYLE,
+        # In a column of its own, where no interval is in its way.
+        axes.text(
+            1.12, place, f"{found.accuracy:.2%}", transform=axes.get_yaxis_transform(),
+            va="center", ha="right", **STYLE,
         )  # fmt: skip
     axes.axvline(findings.served.accuracy, color=SERVED, lw=0.8, ls=":")
     axes.set_yticks(places, list(rows), **STYLE)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}" if value <= 1 else "")
-    axes.grid(axis="x", color=GRID)
-    axes.margins(x=0.12)
+    _shares(axes, [end for found in rows.values() for end in found.interval])
     return figure
 
 
-def _mistakes(findings: Findings) -> Figure:
+def _mistakes(findings: Findings, names: dict[str, str]) -> Figure:
+    def short(label: str) -> str:
+        name = names[label]
+        return name if len(name) <= SHEET_LETTERS else f"{name[: SHEET_LETTERS - 1]}…"
+
     lines = -(-len(findings.mistakes) // SHEET_COLUMNS)
     figure = Figure(figsize=(1.75 * SHEET_COLUMNS, 2.3 * lines))
     for number, mistake in enumerate(findings.mistakes, 1):
@@ -145,10 +158,10 @@ def _mistakes(findings: Findings) -> Figure:
         axes.imshow(mistake.pixels, interpolation="nearest")
         axes.set_xticks([])
         axes.set_yticks([])
-        title = f"{mistake.predicted_label} {mistake.confidence:.0%}"
+        title = f"{short(mistake.predicted_label)} {mistake.confidence:.0%}"
         axes.set_title(title, fontsize=7.5, color=WRONG, pad=13)
         axes.text(
-            0.5, 1.03, f"is {mistake.true_label}", transform=axes.transAxes,
+            0.5, 1.03, f"is {short(mistake.true_label)}", transform=axes.transAxes,
             ha="center", fontsize=7.5, color=INK,
         )  # fmt: skip
     figure.tight_layout(h_pad=1.2)

@@ -40,18 +40,23 @@ def text(findings: Findings) -> str:
 
 def write(findings: Findings, folder: Path) -> Path:
     """Write ``report.html`` (one file, pictures inside), its PNGs and ``metrics.json``."""
-    from model.evaluation.plots import draw  # matplotlib, which only this needs
+    # matplotlib, which only this needs
+    from model.evaluation.letters import Letters
+    from model.evaluation.plots import draw
 
+    letters = Letters.of(findings.labels)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {
         name.removesuffix(".png"): base64.b64encode((folder / name).read_bytes()).decode()
-        for name in draw(findings, folder)
+        for name in draw(findings, folder, letters)
     }
     (folder / METRICS_JSON).write_text(json.dumps(as_json(findings), indent=2) + "\n")
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True)
-    page = templates.get_template("report.html.jinja").render(found=findings, pictures=pictures)
+    page = templates.get_template("report.html.jinja").render(
+        found=findings, pictures=pictures, numbered=letters.numbered
+    )
     path = folder / "report.html"
-    path.write_text(page)
+    path.write_text(page, encoding="utf-8")  # as it says of itself
     return path
 
 

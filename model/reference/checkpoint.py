@@ -9,16 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from model.errors import CheckpointError
+from model.artefact import MANIFEST
+from model.errors import CheckpointError, ConfigError
 from model.images import TILE_PX
 from model.reference.architecture import build, head
 
@@ -68,10 +71,7 @@ def read(path: Path, told: About | None = None) -> tuple[nn.Module, About]:
     try:
         about = About(**metadata)
     except TypeError as error:
-        raise CheckpointError(
-            f"{path} does not say what it is, so `skylane train` did not write it; --arch and"
-            " --labels say it"
-        ) from error
+        raise CheckpointError(f"{path} {_other(tensors)}") from error
     return _filled(path, about, tensors), about
 
 
@@ -144,7 +144,7 @@ def load(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, 
             metadata = json.loads((file.metadata() or {}).get(METADATA, "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise CheckpointError(f"{path} is not a safetensors file: {error}") from error
+        raise CheckpointError(f"{path} is not a safetensors file{_archive(path, error)}") from error
 
 
 def _filled(path: Path, about: About, tensors: dict[str, Tensor]) -> nn.Module:
@@ -164,15 +164,55 @@ def _fill(path: Path, net: nn.Module, tensors: dict[str, Tensor]) -> None:
     }
     try:
         net.load_state_dict(tensors)
-    except RuntimeError as error:
-        first = "\n".join(str(error).splitlines()[:4])
-        raise CheckpointError(f"{path} does not fit: {first}{_outputs(net, tensors)}") from error
+    except RuntimeError as error:  # which lists every tensor of a net
+        raise CheckpointError(f"{path} {_misfit(net, tensors)}") from error
 
 
-def _outputs(net: nn.Module, tensors: dict[str, Tensor]) -> str:
-    """Return what to say if it is the number of labels that does not fit."""
-    weight = f"{head(net)}.weight"
-    own, given = net.state_dict()[weight], tensors.get(weight)
-    if given is None or given.shape[1:] != own.shape[1:] or len(given) == len(own):
-        return ""
-    return f"\nIt tells {len(given)} classes apart; {len(own)} labels were given"
+def _misfit(net: nn.Module, given: dict[str, Tensor]) -> str:
+    """Say why tensors are not those of ``net``: how many are not, and one of each kind."""
+    own = net.state_dict()
+    kinds = {
+        "missing": [name for name in own.keys() - given if not name.endswith("_tracked")],
+        "unknown": sorted(given.keys() - own),
+        "of another shape": [
+            name for name in own if name in given and own[name].shape != given[name].shape
+        ],
+    }
+    with suppress(ConfigError):  # a net without such a layer
+        last = head(net)
+        layer = [name for name in (f"{last}.weight", f"{last}.bias") if name in own]
+        if kinds == {"missing": [], "unknown": [], "of another shape": layer}:
+            return (
+                f"tells {len(given[layer[0]])} classes apart, and {len(own[layer[0]])} labels were"
+                " given: it takes one for each, in the order of its outputs"
+            )
+    told = [f"{len(names)} {kind} (as {min(names)})" for kind, names in kinds.items() if names]
+    return (
+        f"does not fit this architecture of {len(own)} tensors: {', '.join(told)}. It is of"
+        " another one, or of a variant"
+    )
+
+
+def _other(tensors: dict[str, Tensor]) -> str:
+    """Say what a file is that is no checkpoint of ours, and what would be right."""
+    if tensors.keys() == {"probabilities"}:
+        return "holds what `skylane teach` wrote, not a net; give what `skylane train` wrote"
+    if any(name.startswith("average/") for name in tensors):
+        return "is what a run goes on from; the net itself is weights.safetensors, at its end"
+    return (
+        "does not say what it is, so `skylane train` did not write it; --arch and --labels of"
+        " `skylane export` and `skylane evaluate` say it"
+    )
+
+
+def _archive(path: Path, error: Exception) -> str:
+    """Say what a file is that is not safetensors, if it can be told."""
+    if not is_zipfile(path):
+        return f": {error}"
+    with suppress(BadZipFile), ZipFile(path) as archive:
+        if MANIFEST in archive.namelist():
+            return " but an artefact, as is served; give the checkpoint that it was made from"
+    return (
+        " but an archive, as torch.save writes; --arch and --labels of `skylane export` and"
+        " `skylane evaluate` say what is in it"
+    )

@@ -21,6 +21,7 @@ from model.data import Dataset, load
 from model.errors import DataError, ModelError, TrainingError
 from model.evaluation.metrics import evaluation
 from model.evaluation.shifts import SHIFTS
+from model.places import check_new_folder
 from model.reference.predictor import TorchPredictor
 from model.training.config import Config, configure
 from model.training.device import device
@@ -58,7 +59,8 @@ def main() -> None:
     except (ModelError, OSError) as error:
         sys.exit(str(error))
     for variant, accuracy, spread, shifted in summary(rows):
-        print(f"{variant:<24} {accuracy:.2%} ± {spread:.2%}, under shift {shifted:.2%}")
+        around = "" if spread is None else f" ± {spread:.2%}"
+        print(f"{variant:<24} {accuracy:.2%}{around}, under shift {shifted:.2%}")
 
 
 def ablate(
@@ -71,7 +73,9 @@ def ablate(
 
     Raises:
         TrainingError: ``out`` holds an ablation of another recipe or of other data.
+        PlaceError: ``out`` cannot be written to.
     """
+    check_new_folder(out)
     if not data.exists():
         raise DataError(f"{data} does not exist; give a folder or zip of <Class>/<image>")
     dataset = load(data, tile_px=base.tile_px)
@@ -116,17 +120,17 @@ def judge(weights: Path, dataset: Dataset) -> dict[str, str]:
     }
 
 
-def summary(rows: list[dict[str, str]]) -> list[tuple[str, float, float, float]]:
+def summary(rows: list[dict[str, str]]) -> list[tuple[str, float, float | None, float]]:
     """Return for each variant its mean accuracy, its spread, and the mean of all shifts.
 
-    The spread is the standard deviation over seeds; 0 where there is one.
+    The spread is the standard deviation over seeds; None where there is one, which has none.
     """
     found = []
     for variant in dict.fromkeys(row["variant"] for row in rows):
         own = [row for row in rows if row["variant"] == variant]
         accuracies = [float(row["validation_accuracy"]) for row in own]
         shifted = [float(row[name]) for row in own for name in SHIFTS]
-        spread = statistics.stdev(accuracies) if len(own) > 1 else 0.0
+        spread = statistics.stdev(accuracies) if len(own) > 1 else None
         found.append((variant, statistics.mean(accuracies), spread, statistics.mean(shifted)))
     return found
 

@@ -21,6 +21,7 @@ from matplotlib.ticker import MaxNLocator
 from model.errors import DataError, ModelError
 from model.evaluation.plots import DPI, FAINT, SERVED, STYLE, WRONG, axes_of
 from model.evaluation.report import METRICS_JSON
+from model.places import check_new_folder
 from model.reference.checkpoint import About
 from model.reference.checkpoint import load as load_checkpoint
 from model.training.ablation import TABLE, summary
@@ -47,9 +48,16 @@ def main() -> None:
 
 
 def write(run: Path, evaluation: Path, ablation: Path | None, out: Path) -> Path:
-    """Write ``README.md`` and ``curves.png`` into ``out`` and return the page's path."""
+    """Write ``README.md`` and ``curves.png`` into ``out`` and return the page's path.
+
+    Raises:
+        DataError: what it is written from is not there, or is of different data.
+        PlaceError: ``out`` cannot be written to.
+    """
+    check_new_folder(out)
     for folder, file, by in (
         (run, WEIGHTS, "skylane train"),
+        (run, METRICS, "skylane train"),
         (evaluation, METRICS_JSON, "skylane evaluate --report"),
         (ablation, TABLE, "model.training.ablation"),
     ):
@@ -106,17 +114,22 @@ def _measured(found: dict[str, Any]) -> str:
 
 def _ablation(rows: Rows) -> str:
     seeds = len({row["seed"] for row in rows})
-    return (
+    told = (
         f"## What helped\n\nA short schedule, {seeds} {'seed' if seeds == 1 else 'seeds'}, one"
-        " thing changed at a time; on the validation split. The spread is the standard deviation"
-        " over seeds.\n\n"
-        + _table(
-            ("", "accuracy", "spread", "mean under shift"),
-            [
-                (variant, f"{accuracy:.2%}", f"{spread:.2%}" if seeds > 1 else "", f"{shifted:.2%}")
-                for variant, accuracy, spread, shifted in summary(rows)
-            ],
+        " thing changed at a time; on the validation split."
+    )
+    found = summary(rows)
+    if all(spread is None for _, _, spread, _ in found):
+        return f"{told}\n\n" + _table(
+            ("", "accuracy", "mean under shift"),
+            [(variant, f"{right:.2%}", f"{shifted:.2%}") for variant, right, _, shifted in found],
         )
+    return f"{told} The spread is the standard deviation over seeds.\n\n" + _table(
+        ("", "accuracy", "spread", "mean under shift"),
+        [
+            (variant, f"{right:.2%}", "" if spread is None else f"{spread:.2%}", f"{shifted:.2%}")
+            for variant, right, spread, shifted in found
+        ],
     )
 
 
@@ -143,11 +156,15 @@ def _curves(epochs: Rows) -> Figure:
     left.legend(frameon=False, fontsize=8)
     wrong = [1 - float(row["validation_accuracy"]) for row in epochs]
     right.plot(numbers, wrong, color=WRONG, marker=marker)
-    right.set_yscale("log")
     right.set_title("validation tiles wrong", loc="left", **STYLE)
-    ticks = [tick for tick in TICKS if min(wrong) / 2 < tick < max(wrong) * 2]
-    right.set_yticks(ticks, [f"{tick:.1%}" for tick in ticks])
-    right.set_yticks([], minor=True)
+    if min(wrong) > 0:
+        right.set_yscale("log")
+        ticks = [tick for tick in TICKS if min(wrong) / 2 < tick < max(wrong) * 2]
+        right.set_yticks(ticks, [f"{tick:.1%}" for tick in ticks])
+        right.set_yticks([], minor=True)
+    else:  # of few tiles none may be, which has no logarithm
+        right.set_ylim(0, 1.05 * max(*wrong, 0.05))
+        right.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     for axes in (left, right):
         axes.set_xlabel("epoch", **STYLE)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

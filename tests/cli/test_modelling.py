@@ -59,6 +59,10 @@ def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path
         ((*FOREIGN, "--labels", "{empty}"), "has no labels in it"),
         (("export", "--checkpoint", "{text}", "--out", "{text}/m.zip"), "is a file, not a folder"),
         (("export", "--checkpoint", "{text}", "--out", "{tmp}"), "is a directory"),
+        (
+            ("evaluate", "--artefact", "{served}", "--report", "/proc/report"),
+            "cannot be written to",
+        ),
         (("evaluate", "--artefact", "{served}", "--report", "{text}"), "is a file"),
         (("train", "--out", "{tmp}/run", "--data", "{other}"), "no tiles to validate on"),
         (("train", "--out", "{tmp}/run", "--data", "{one}"), "one class, Cat: nothing to tell"),
@@ -72,6 +76,10 @@ def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path
             "not a safetensors file",
         ),
         (("evaluate", "--data", "{tmp}"), "Give --artefact, --checkpoint or both"),
+        (
+            ("evaluate", "--artefact", "{served}", "--arch", "vgg11", "--labels", "{empty}"),
+            "are of a --checkpoint: give it",
+        ),
         (("evaluate", "--data", "{tmp}", "--artefact", "{text}"), "is not a model artefact"),
         (("evaluate", "--data", "{other}", "--artefact", "{served}"), "has classes Cat; the model"),
     ],

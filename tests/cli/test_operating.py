@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from local.ports import free_ports
+from model.artefact import write
 from store.database import Database
 from store.keys import Keys, Secret
 from tests.cli.command import environment, skylane
@@ -63,6 +64,39 @@ def test_two_programs_on_one_host_cannot_have_one_port_for_their_figures(program
         )
     assert (ended.returncode, f"port {port} of 127.0.0.1" in ended.stderr) == (1, True)
     assert "SKYLANE_METRICS_PORT=" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+NOWHERE = {"DATABASE_URL": "postgresql://127.0.0.1:1/none", "BROKER_URL": "redis://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize("program", ["api", "worker"])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("model.zip", "is not a model artefact, as `skylane export` writes it"),
+        ("net.safetensors", "is no checkpoint that names its labels"),
+        ("none.zip", "No such file"),
+    ],
+)
+def test_a_program_says_in_a_line_that_its_model_is_none(
+    program: str, name: str, told: str, tmp_path: Path
+) -> None:
+    for other in ("model.zip", "net.safetensors"):
+        (tmp_path / other).write_text("another kind of file")
+    ended = skylane(program, SKYLANE_ARTEFACT=str(tmp_path / name), **NOWHERE)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
+    assert f"SKYLANE_ARTEFACT: {tmp_path / name}" in ended.stderr
+    assert told in ended.stderr
+
+
+def test_a_worker_whose_model_is_damaged_takes_no_message(tmp_path: Path) -> None:
+    path = tmp_path / "model.zip"
+    write(path, b"<net/>", b"the weights", {"name": "little", "labels": ["Forest", "River"]})
+    path.write_bytes(path.read_bytes().replace(b"the weights", b"other bytes"))
+    ended = skylane("worker", SKYLANE_ARTEFACT=str(path), SKYLANE_HOME=str(tmp_path), **NOWHERE)
+    assert ended.returncode == 1
+    assert f"CRITICAL {path} is damaged" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,11 +14,12 @@ pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 from PIL import Image
 
 from model.data import load
-from model.errors import DataError, TrainingError
+from model.errors import DataError, PlaceError, TrainingError
 from model.evaluation import report as reports
 from model.evaluation.evaluate import TORCH, evaluate
 from model.evaluation.shifts import SHIFTS
 from model.training import ablation
+from model.training import report as reporting
 from model.training.ablation import ablate, summary
 from model.training.report import write
 from model.training.train import WEIGHTS, train
@@ -75,6 +77,38 @@ def test_the_summary_is_the_mean_over_seeds() -> None:
     assert spread == pytest.approx(0.0707, abs=1e-4)
 
 
+def test_one_seed_has_no_spread() -> None:
+    shifts = dict.fromkeys(SHIFTS, "0.5")
+    rows = [
+        {"variant": variant, "seed": seed, "validation_accuracy": "0.9", **shifts}
+        for variant, seed in (("a", "0"), ("b", "0"), ("b", "1"))
+    ]
+    assert [spread for _, _, spread, _ in summary(rows)] == [None, 0.0]
+    told = reporting._ablation(rows[:2])
+    assert "1 seed, one thing" in told
+    assert "spread" not in told
+    assert "| a | 90.00% | 50.00% |" in told
+    told = reporting._ablation(rows)
+    assert "2 seeds, one thing" in told
+    assert "| a | 90.00% |  | 50.00% |\n| b | 90.00% | 0.00% | 50.00% |" in told
+
+
+def test_curves_have_whole_epochs_and_bear_a_run_without_mistakes() -> None:
+    for accuracies in (["0.5"], ["0.5", "0.9"], ["0.5", "0.8", "0.9"], ["0.9", "1.0"]):
+        epochs = [
+            {"epoch": str(number), "loss": "1", "validation_loss": "1", "validation_accuracy": one}
+            for number, one in enumerate(accuracies, 1)
+        ]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            figure = reporting._curves(epochs)
+            figure.canvas.draw()
+        for axes in figure.axes:
+            low, high = axes.get_xlim()
+            shown = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
+            assert shown == [int(row["epoch"]) for row in epochs]
+
+
 def test_the_training_report_is_written_from_what_the_commands_left(
     tmp_path: Path, tiles: list[Path]
 ) -> None:
@@ -96,6 +130,22 @@ def test_the_training_report_is_written_from_what_the_commands_left(
         assert picture.width > 500
 
 
+def test_a_report_or_an_ablation_that_cannot_be_written_is_told_before_the_work(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(PlaceError, match="is a file, not a folder"):
+        write(tmp_path, tmp_path, None, file)
+    with pytest.raises(PlaceError, match="is a file, not a folder"):
+        ablate(tmp_path, file, TINY, [], range(1))
+    with pytest.raises(DataError, match="none does not exist; give a folder or zip"):
+        ablate(tmp_path / "none", tmp_path / "ablation", TINY, [], range(1))
+
+
 def test_a_training_report_says_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no weights\.safetensors, which"):
+        write(tmp_path, tmp_path, None, tmp_path / "report")
+    (tmp_path / WEIGHTS).touch()
+    with pytest.raises(DataError, match=r"has no metrics\.csv, which"):
         write(tmp_path, tmp_path, None, tmp_path / "report")

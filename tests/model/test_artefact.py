@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 from model.artefact import GRAPH, MANIFEST, WEIGHTS, Artefact, write
-from model.errors import ArtefactError
+from model.errors import ArtefactError, CheckpointError
+from model.serving import open_predictor
 
 CARD: dict[str, Any] = {"name": "little", "labels": ["Forest", "River"], "accuracy": 0.9}
 LITTLE_GRAPH, LITTLE_WEIGHTS = b"<net/>" * 20, bytes(range(256)) * 8
@@ -132,6 +134,15 @@ def test_a_file_that_is_gone_or_cut_when_read_is_refused(path: Path) -> None:
     path.unlink()
     with pytest.raises(ArtefactError):
         artefact.read()
+
+
+def test_a_checkpoint_without_torch_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    monkeypatch.delitem(sys.modules, "model.reference.predictor", raising=False)
+    with pytest.raises(CheckpointError, match=r"net\.safetensors .* torch is not installed: pip"):
+        open_predictor(tmp_path / "net.safetensors")
 
 
 def test_any_damaged_byte_is_refused_or_harmless(path: Path) -> None:

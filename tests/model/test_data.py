@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from model.data import SPLITS, Dataset, load, split_of
+from model.data import SPLITS, Dataset, load, read_labels, split_of
 from model.errors import DataError
 from model.images import decode
 
@@ -86,6 +86,31 @@ def test_a_folder_and_its_archive_are_the_same_data(folder: Path, tmp_path: Path
         assert mine.names == theirs.names
         assert (mine.classes == theirs.classes).all()
         assert (mine.pixels == theirs.pixels).all()
+
+
+@pytest.mark.parametrize("stored", ["Forêt\nRiver\n", "Forêt\r\n\r\n River", "\ufeffForêt\nRiver"])
+def test_labels_are_read_as_any_editor_stores_them(stored: str, tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(stored.encode())
+    assert read_labels(path) == ["Forêt", "River"]
+
+
+@pytest.mark.parametrize(
+    ("stored", "told"),
+    [
+        ("Forêt\nRiver\n".encode("latin-1"), "is not in UTF-8 .* store it so"),
+        ("Forest\n".encode("utf-16"), "is not in UTF-8"),
+        (b"\n \n", "has no labels in it: give one a line"),
+        (b"River\nForest\nRiver\n", "has River more than once"),
+    ],
+)
+def test_labels_that_are_none_are_told_with_their_file(
+    stored: bytes, told: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(stored)
+    with pytest.raises(DataError, match=rf"labels\.txt {told}"):
+        read_labels(path)
 
 
 def test_every_file_is_in_one_split_with_its_class_and_its_pixels(folder: Path) -> None:

@@ -27,8 +27,9 @@ from model.reference.convert import convert  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
 from model.serving import open_predictor  # noqa: E402
 from model.training import export as exporting  # noqa: E402
-from model.training.export import export  # noqa: E402
+from model.training.export import export, may_lose  # noqa: E402
 from model.training.train import train  # noqa: E402
+from settings import Settings  # noqa: E402
 from tests.cli.command import skylane  # noqa: E402
 from tests.model.nets import TINY, make_data  # noqa: E402
 
@@ -108,7 +109,7 @@ def test_a_model_that_quantising_ruins_is_not_written(
     ruined = build(about.arch, len(about.labels))
     with monkeypatch.context() as patched:
         patched.setattr(exporting, "_quantised", lambda *_: convert(Servable(ruined, 64), 64))
-        with pytest.raises(ParityError, match=r"points are lost.*fp16 leaves it"):
+        with pytest.raises(ParityError, match=r"tiles are lost.*fp16 leaves it"):
             export(net, about, mostly_right(net, dataset), out, "ruined")
     assert not out.exists()
 
@@ -118,7 +119,7 @@ def test_one_tile_of_few_may_be_lost(
 ) -> None:
     net, about = checkpoint.read(weights)
     tiles = mostly_right(net, dataset)
-    for lost, told in ((1, None), (2, "points are lost")):
+    for lost, told in ((1, None), (2, r"2 of \d+ tiles are lost, and 1 may be")):
         with monkeypatch.context() as patched:
             patched.setattr(exporting, "evaluation", losing(lost))
             if told is None:
@@ -126,6 +127,11 @@ def test_one_tile_of_few_may_be_lost(
             else:
                 with pytest.raises(ParityError, match=told):
                     export(net, about, tiles, tmp_path / "model.zip", "few", "FP16")
+
+
+def test_of_many_tiles_two_in_a_thousand_may_be_lost_and_not_one_more() -> None:
+    sizes = {1: 1, 142: 1, 999: 1, 1000: 2, 2515: 5, 27_000: 54}
+    assert {tiles: may_lose(tiles) for tiles in sizes} == sizes
 
 
 def losing(tiles: int) -> Callable[..., Evaluation]:
@@ -225,9 +231,10 @@ def test_any_torchvision_classifier_becomes_servable(
     ("about", "told"),
     [
         (About("resnet81", OTHER_LABELS), "near it: resnet18"),
-        (About("resnet34", OTHER_LABELS), "does not fit"),
+        (About("resnet34", OTHER_LABELS), r"of 218 tensors: 80 missing \(as layer1\.2\."),
         (About("resnet18", ["River", "Forest", "River", "Pasture"]), "a label is there twice"),
-        (About("resnet18", [*OTHER_LABELS, "Industrial"]), "tells 4 classes apart; 5 labels"),
+        (About("resnet18", OTHER_LABELS[:3]), "tells 4 classes apart, and 3 labels were given"),
+        (About("resnet18", [*OTHER_LABELS, "Industrial"]), "4 classes apart, and 5 labels were"),
     ],
 )
 def test_a_foreign_checkpoint_that_does_not_fit_is_told(
@@ -235,6 +242,20 @@ def test_a_foreign_checkpoint_that_does_not_fit_is_told(
 ) -> None:
     with pytest.raises((CheckpointError, ConfigError), match=told):
         checkpoint.read_foreign(foreign, about)
+
+
+def test_what_is_no_checkpoint_is_told_by_what_it_is(foreign: Path, tmp_path: Path) -> None:
+    tensor = torch.zeros(2)
+    for name, inner in (("targets", "probabilities"), ("resume", "average/fc.bias")):
+        checkpoint.save(tmp_path / f"{name}.safetensors", {inner: tensor}, {"digest": "0"})
+    for path, told in (
+        (Settings().artefact, "but an artefact, as is served"),
+        (foreign, "--arch and --labels"),
+        (tmp_path / "targets.safetensors", "holds what `skylane teach` wrote"),
+        (tmp_path / "resume.safetensors", r"the net itself is weights\.safetensors"),
+    ):
+        with pytest.raises(CheckpointError, match=told):
+            checkpoint.read(path)
 
 
 def test_a_pickle_runs_no_code(tmp_path: Path) -> None:
