@@ -23,6 +23,7 @@ class FileImages:
     """Images as files. One host's store, or several hosts' over a shared file system."""
 
     bucket: str | None = None
+    at_once = 1
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
