@@ -100,7 +100,9 @@ def _round(
         done, unread = _work(claimed, bench)
         away = not done and not any(isinstance(one, ImageRefused) for one in unread.values())
         if away and (again or (len(unread) == len(claimed) and not outcomes)):
-            raise next(iter(unread.values()))
+            first, error = next(iter(unread.items()))
+            log.error("%s stays pending, and %d more: %s", first.key, len(unread) - 1, error)
+            raise error
         for reference, error in unread.items():
             log.error("%s stays pending: %s", reference.key, error)
         clock = _Stages()

@@ -207,6 +207,7 @@ def test_an_image_that_cannot_be_read_keeps_no_other_waiting(
     assert f"{references[2].key} stays pending: image store: " in caplog.text
     with pytest.raises(StoreError):  # alone it may be the store, which comes back
         classify(references, bench)
+    assert f"{references[2].key} stays pending, and 0 more: image store: " in caplog.text
 
 
 @pytest.mark.parametrize("at_once", [1, 16])
