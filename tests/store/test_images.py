@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -62,9 +63,10 @@ def test_no_image_counts_as_gone_where_its_volume_is_not_mounted(
     unmounted = FileImages(volume)  # which makes the folder: an empty one, as where a volume was
     with pytest.raises(ImageStoreError, match="mounted"):
         unmounted.get(stored)
+    unmounted.put("2026/01/02/b", tile, "image/jpeg")  # nor when an upload has come there since
     [found] = unmounted.get_many([stored])  # so a worker gives it back, and tries again
     assert isinstance(found, ImageStoreError)
-    volume.rmdir()
+    shutil.rmtree(volume)
     elsewhere.rename(volume)
     assert unmounted.get(stored) == tile
 
