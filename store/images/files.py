@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError
@@ -44,7 +45,8 @@ class FileImages:
         except FileExistsError as error:
             raise ImageStoreError(f"image store: {key} is there already") from error
         except OSError as error:
-            path.unlink(missing_ok=True)  # half an image, on a full disk
+            with suppress(OSError):  # a read-only file system says so of a file that is not there
+                path.unlink()  # half an image, on a full disk
             raise ImageStoreError(f"image store: {error}") from error
         return Reference(key)
 

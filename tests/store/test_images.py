@@ -135,6 +135,18 @@ def test_an_image_that_does_not_fit_is_an_error_and_leaves_nothing(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_nothing_can_be_written_or_taken_back_no_image_of_the_batch_stays(
+    tmp_path: Path, tile: bytes
+) -> None:
+    images = FileImages(tmp_path)
+    images.put("file", tile, "image/jpeg")
+    # Below a file neither is possible, as on a file system that became read-only; even for root.
+    batch = [("good/1", tile, "image/jpeg"), ("file/2", tile, "image/jpeg")]
+    with pytest.raises(ImageStoreError, match="Not a directory"):
+        images.put_many(batch)
+    assert list((tmp_path / "good").iterdir()) == []
+
+
 @pytest.mark.parametrize("url", ["", "/plain/path", "ftp://host/x", "s3://", "file://host/x"])
 def test_an_address_of_no_known_kind_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="use file:///folder or s3://bucket/prefix"):
