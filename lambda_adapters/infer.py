@@ -156,7 +156,7 @@ def _classify(group: list[Reference], at_hand: Environment) -> dict[Reference, s
         log.exception("%d objects could not be classified", len(group))
         return dict.fromkeys(group, repr(error))
     return {
-        one: "another environment has it in work, or S3 refuses it"
+        one: "another environment has it in work, or S3 does not give it"
         for one in none
         if one not in after or not after[one].finished
     }

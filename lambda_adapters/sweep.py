@@ -16,7 +16,7 @@ import tracing
 from lambda_adapters import metrics
 from lambda_adapters.environment import Environment, environment
 from settings import Settings, settings
-from store.errors import StoreError
+from store.errors import ImageStoreError, StoreError
 from store.predictions import SWEEP_ROWS
 from store.references import Reference
 from tasks import traces
@@ -25,6 +25,9 @@ from tasks.retention import prune_or_log
 from tasks.sweep import compact, sweep
 
 log = logging.getLogger(__name__)
+# So many batches of which no image could be read, one after the other, say that the image store is
+# away. Each takes 20 s where it is silent, and Lambda ends the sweep after 300 s.
+MOST_IN_VAIN = 3
 
 if "AWS_LAMBDA_FUNCTION_NAME" in os.environ:
     environment()  # at INIT, like infer
@@ -34,7 +37,8 @@ def handler(event: Any, context: Any) -> dict[str, int]:
     """Sweep to the end; return how many rows were taken up or given up.
 
     Raises:
-        StoreError: the database failed; the next sweep finds the same rows.
+        StoreError: the database failed, or the image store did for whole batches; the next sweep
+            finds the same rows.
     """
     at_hand = environment()
     try:
@@ -45,13 +49,26 @@ def handler(event: Any, context: Any) -> dict[str, int]:
 
 
 def swept(at_hand: Environment, chosen: Settings) -> int:
-    """Take up what was left lying, round after round, until there is nothing."""
+    """Take up what was left lying, round after round, until there is nothing.
+
+    Raises:
+        StoreError: as ``handler``; of the image store when the others have had their turn.
+    """
+    unread: ImageStoreError | None = None
+    in_vain = 0
 
     def work(references: Iterable[Reference], alone: bool) -> None:
+        nonlocal unread, in_vain
         waiting = list(references)
         size = 1 if alone else chosen.batch_size
         for start in range(0, len(waiting), size):
-            _classify(waiting[start : start + size], at_hand)
+            try:
+                _classify(waiting[start : start + size], at_hand)
+                in_vain = 0
+            except ImageStoreError as error:
+                unread, in_vain = error, in_vain + 1
+                if in_vain == MOST_IN_VAIN:
+                    raise
 
     total, touched = 0, SWEEP_ROWS
     while touched >= SWEEP_ROWS:  # there may be more of them
@@ -64,6 +81,8 @@ def swept(at_hand: Environment, chosen: Settings) -> int:
         )
         touched = stale.touched
         total += touched
+    if unread:
+        raise unread
     return total
 
 

@@ -139,7 +139,7 @@ class Predictions:
         """Give back work that this worker claimed and could not finish.
 
         The attempt is taken back too: attempts are counted to find images that kill their
-        worker, and this worker lives.
+        worker, and this worker lives. Its name stays, and says that the image had its turn.
         """
         self._database.query(
             f"""

@@ -45,7 +45,8 @@ class Statistics:
         """Return how much waits, at a cost that does not depend on it.
 
         What was begun before and waits again is no measure of the queue: an image that kills
-        its workers waits for minutes while all others pass it by.
+        its workers waits for minutes while all others pass it by, and one that its store does not
+        give for as long as that lasts. Only those are gone through, one by one.
         """
         since = f"date_bin('{SLOT_S} s', now() - interval '{SLOT_S} s', 'epoch')"
         [row] = self._database.query(
@@ -57,7 +58,7 @@ class Statistics:
                           SELECT slot_at, rows FROM prediction_series_added) AS slots
                     WHERE slot_at BETWEEN {since} AND now())::float8 AS finished_per_s,
                    coalesce((SELECT extract(epoch FROM clock_timestamp() - accepted_at)
-                             FROM predictions WHERE status = 'pending' AND attempts = 0
+                             FROM predictions WHERE status = 'pending' AND worker IS NULL
                              ORDER BY id LIMIT 1), 0)::float8 AS oldest_s
             FROM prediction_counts
             """  # noqa: S608  (a time of ours)

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 
 from model.images import ImageError, Pixels, decode, stack
-from store.errors import ImageRefused, ImageTooLarge, StoreError, Unreadable
+from store.errors import ImageRefused, ImageStoreError, ImageTooLarge, StoreError, Unreadable
 from store.images import ImageStore
 from store.predictions import Predictions
 from store.records import Begun, Outcome
@@ -24,8 +24,6 @@ BYTES_PER_MB = 1e6
 # A round of work stays well below the time after which a row counts as left lying
 # (SKYLANE_STALE_AFTER_S), however large the images are.
 DECODE_ROUND_S = 8.0
-# Images in memory at once, before they are decoded to 12 kB each.
-FETCH_TOGETHER = 16
 
 
 class Classifier(Protocol):
@@ -70,33 +68,43 @@ def classify(references: Sequence[Reference], bench: Workbench) -> list[Outcome 
 
     Returns an outcome per reference, in order; ``None`` where there was nothing to do,
     because the work is done already or another worker has it, or where the image store
-    will not give the image, which stays ``pending``. A bad image is an outcome with an
+    does not give the image, which stays ``pending``. A bad image is an outcome with an
     error code, and its neighbours are not touched.
 
     Raises:
-        StoreError: a store failed. What was claimed is given back where that is possible,
-            and the lane's own retry applies.
+        StoreError: a store failed, the image store for all that it was asked for. What was
+            claimed is given back where that is possible, and the lane's own retry applies.
     """
     outcomes: dict[Reference, Outcome] = {}
-    todo = list(references)
+    todo, in_vain = list(references), False
     while todo:
-        todo = _round(todo, bench, outcomes)
+        before = len(outcomes)
+        todo = _round(todo, bench, outcomes, in_vain)
+        in_vain = len(outcomes) == before
     return [outcomes.get(reference) for reference in references]
 
 
 def _round(
-    references: list[Reference], bench: Workbench, outcomes: dict[Reference, Outcome]
+    references: list[Reference], bench: Workbench, outcomes: dict[Reference, Outcome], again: bool
 ) -> list[Reference]:
-    """Claim, work and record; return what there was no time to decode.
+    """Claim, work and record; return what there was no time for.
 
     Rows are claimed for as long as decoding may take and not for longer: another worker
-    takes over what looks left lying.
+    takes over what looks left lying. What cannot be read keeps nothing else waiting; but where
+    nothing can be, of all, or in two rounds one after the other, it is the store that is away.
     """
     claimed = bench.predictions.claim(references, bench.worker, bench.stale_after_s)
     if not claimed:
         return []
     try:
-        done, refused = _work(claimed, bench)
+        done, unread = _work(claimed, bench)
+        away = not done and not any(isinstance(one, ImageRefused) for one in unread.values())
+        if away and (again or (len(unread) == len(claimed) and not outcomes)):
+            first, error = next(iter(unread.items()))
+            log.error("%s stays pending, and %d more: %s", first.key, len(unread) - 1, error)
+            raise error
+        for reference, error in unread.items():
+            log.error("%s stays pending: %s", reference.key, error)
         clock = _Stages()
         bench.predictions.finish(done)
         clock.end("record_ms")
@@ -106,7 +114,7 @@ def _round(
         left = [reference for reference in claimed if reference not in outcomes]
         if left:
             bench.predictions.release(left, bench.worker)
-        return [reference for reference in left if reference not in refused]
+        return [reference for reference in left if reference not in unread]
     except StoreError:
         _give_back(list(claimed), bench)
         raise
@@ -114,22 +122,29 @@ def _round(
     # where it is: the sweep tries these images alone, and not for ever.
 
 
-def _work(begun: dict[Reference, Begun], bench: Workbench) -> tuple[list[Outcome], set[Reference]]:
-    """Return what became of each for which there was time, and which the store refused."""
+def _work(
+    begun: dict[Reference, Begun], bench: Workbench
+) -> tuple[list[Outcome], dict[Reference, ImageStoreError]]:
+    """Return what became of each for which there was time, and why which could not be read."""
     references = list(begun)
+    at_once = bench.images.at_once  # in memory, before they are decoded to 12 kB each
     clock = _Stages()
     decoded: dict[Reference, Pixels | ImageError] = {}
-    refused = set()
+    unread: dict[Reference, ImageStoreError] = {}
     deadline = time.monotonic() + DECODE_ROUND_S
-    for start in range(0, len(references), FETCH_TOGETHER):
-        together = references[start : start + FETCH_TOGETHER]
+    for start in range(0, len(references), at_once):
+        together = references[start : start + at_once]
         fetched = bench.images.get_many(together)
         clock.end("fetch_ms")
+        had: dict[Reference, bytes | Unreadable] = {}
+        # First, because one that took long to fail is not to be asked for once more when there is
+        # no time for more than one of the others.
         for reference, data in zip(together, fetched, strict=True):
-            if isinstance(data, ImageRefused):
-                log.error("an image stays pending: %s", data)
-                refused.add(reference)
-                continue
+            if isinstance(data, ImageStoreError):
+                unread[reference] = data
+            else:
+                had[reference] = data
+        for reference, data in had.items():
             decoded[reference] = _decode(data, bench.predictor.tile_px)
             if time.monotonic() > deadline:
                 break
@@ -156,7 +171,7 @@ def _work(begun: dict[Reference, Begun], bench: Workbench) -> tuple[list[Outcome
         else:
             outcome = _labelled(outcome, next(probabilities), bench.predictor.labels)
         outcomes.append(outcome)
-    return outcomes, refused
+    return outcomes, unread
 
 
 def _decode(data: bytes | Unreadable, tile_px: int) -> Pixels | ImageError:

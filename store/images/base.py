@@ -7,19 +7,20 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-from store.errors import ImageRefused, ImageStoreError, Unreadable
+from store.errors import ImageStoreError, Unreadable
 from store.references import Reference
 
 log = logging.getLogger(__name__)
 
 NewImage = tuple[str, bytes, str]  # key, data, content type
-NoBytes = Unreadable | ImageRefused
+NoBytes = Unreadable | ImageStoreError
 
 
 class ImageStore(Protocol):
-    """What any store of bytes can do. All of it raises ``ImageStoreError`` for trouble."""
+    """What any store of bytes can do. It raises ``ImageStoreError`` for trouble."""
 
     bucket: str | None  # for the clients that address images on S3 themselves
+    at_once: int  # images that ``get_many`` asks for side by side
 
     def connect(self) -> None:
         """Make what the first image would have to wait for. Asks nobody."""
@@ -34,7 +35,7 @@ class ImageStore(Protocol):
         """Return an image's bytes; raises ``Unreadable`` where there are none."""
 
     def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
-        """Return each image's bytes, or the error in its place."""
+        """Return each image's bytes, or the error in its place; trouble with one is no other's."""
 
     def delete(self, reference: Reference) -> None:
         """Remove an image; nothing happens where it was removed before."""
@@ -46,7 +47,7 @@ class ImageStore(Protocol):
 def get_or_error(store: ImageStore, reference: Reference) -> bytes | NoBytes:
     try:
         return store.get(reference)
-    except (Unreadable, ImageRefused) as error:
+    except (Unreadable, ImageStoreError) as error:
         return error
 
 

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError
@@ -23,6 +24,7 @@ class FileImages:
     """Images as files. One host's store, or several hosts' over a shared file system."""
 
     bucket: str | None = None
+    at_once = 1
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -43,7 +45,8 @@ class FileImages:
         except FileExistsError as error:
             raise ImageStoreError(f"image store: {key} is there already") from error
         except OSError as error:
-            path.unlink(missing_ok=True)  # half an image, on a full disk
+            with suppress(OSError):  # a read-only file system says so of a file that is not there
+                path.unlink()  # half an image, on a full disk
             raise ImageStoreError(f"image store: {error}") from error
         return Reference(key)
 
@@ -55,10 +58,12 @@ class FileImages:
     def get(self, reference: Reference) -> bytes:
         path = self.path(reference.key)
         try:
-            return path.read_bytes()
-        except FileNotFoundError as error:
-            self._require_volume(reference.key)
-            raise ImageNotFound(reference.key) from error
+            try:
+                return path.read_bytes()
+            except FileNotFoundError as error:
+                # Or a worker without it would end every image that it takes as ``image_missing``.
+                _require_volume(path)
+                raise ImageNotFound(reference.key) from error
         except PermissionError as error:
             raise ImageRefused(f"image store: {error}") from error
         except OSError as error:
@@ -124,17 +129,6 @@ class FileImages:
         except FileNotFoundError:
             return time.time()
 
-    def _require_volume(self, key: str) -> None:
-        """Tell an image that is gone from a volume that is not mounted, whose images are all there.
-
-        Where an image was stored, the first folder of its key stays, whatever is deleted. A worker
-        that has not got it would otherwise end every image that it takes as ``image_missing``.
-        Raises ``ImageStoreError``.
-        """
-        folder = self._folder.joinpath(*key.split("/")[:-1][:1])
-        if not folder.is_dir():
-            raise ImageStoreError(f"image store: {folder} is not there. Is its volume mounted?")
-
     @staticmethod
     def _write(path: Path, data: bytes) -> None:
         # Under its own name at once: nobody looks for an image before its row is there.
@@ -151,16 +145,21 @@ class FileImages:
 
 
 def _unlink(path: Path) -> None:
-    """Remove a file, or find that it was removed.
-
-    Its folder is never removed, so where there is none this is not the place in which the file was
-    stored: a volume that is not mounted, whose files are all still there. Raises ``OSError``.
-    """
+    """Remove a file, or find that it was removed. Raises ``OSError``."""
     try:
         path.unlink()
     except FileNotFoundError:
-        if not path.parent.is_dir():
-            raise FileNotFoundError(f"{path.parent} is not there. Is it mounted?") from None
+        _require_volume(path)
+
+
+def _require_volume(path: Path) -> None:
+    """Tell a file that is gone from a volume that is not mounted, whose files are all there.
+
+    A file's folder is never removed, so where there is none this is not the place in which it was
+    stored. Raises ``FileNotFoundError``.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"{path.parent} is not there. Is it mounted?") from None
 
 
 def _is_file_systems(name: str) -> bool:

@@ -41,6 +41,8 @@ class Described:
 class S3Images:
     """Images as objects in a bucket, under a prefix."""
 
+    at_once = S3_CONCURRENCY
+
     def __init__(
         self,
         bucket: str,

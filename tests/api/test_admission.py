@@ -121,7 +121,7 @@ def test_behind_an_image_that_nobody_begins_uploads_are_refused(
     database.query("UPDATE predictions SET accepted_at = accepted_at - interval '2 minutes'")
     until(lambda: upload(app, tile).status_code == 429)
     # One that its workers died over waits for longer, and says nothing of the queue.
-    database.query("UPDATE predictions SET attempts = 1")
+    database.query("UPDATE predictions SET attempts = 1, worker = 'dead'")
     until(lambda: upload(app, tile).status_code == 202)
 
 

@@ -11,7 +11,7 @@ from lambda_adapters import sweep
 from lambda_adapters.environment import Environment
 from model.images import Pixels, decode
 from settings import Settings
-from store.errors import ImageNotFound, ImageRefused, StoreError
+from store.errors import ImageNotFound, ImageRefused, ImageStoreError, StoreError
 from store.references import Reference
 from tasks.adoption import adopt
 from tests.lambda_adapters.conftest import Put
@@ -112,6 +112,37 @@ def test_a_store_that_is_away_ends_the_sweep_and_loses_nothing(
     grown_old(at_hand)
     assert sweep.handler({}, None) == {"touched": 1}
     assert set(statuses(at_hand).values()) == {("done", None)}
+
+
+def test_images_that_cannot_be_read_keep_none_behind_them_waiting(
+    at_hand: Environment, put: Put, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *bad, good = [put(tile) for _ in range(3)]
+    accepted(at_hand, [*bad, good])
+    # Each of them alone, and the good one last.
+    at_hand.database.query(
+        "UPDATE predictions SET attempts = CASE storage_key WHEN %s THEN 2 ELSE 1 END", (good.key,)
+    )
+    get, asked = at_hand.images.get, []
+
+    def failing(reference: Reference) -> bytes:
+        asked.append(reference)
+        if reference in bad:
+            raise ImageStoreError("image store: timed out")
+        return get(reference)
+
+    monkeypatch.setattr(at_hand.images, "get", failing)
+    with pytest.raises(StoreError, match="timed out"):  # which has an alarm
+        sweep.handler({}, None)
+    found = statuses(at_hand)
+    assert [found[one.key][0] for one in (*bad, good)] == ["pending", "pending", "done"]
+    # With none behind them it is the store that is away, and not asked for ever.
+    monkeypatch.setattr(sweep, "MOST_IN_VAIN", 1)
+    asked.clear()
+    grown_old(at_hand)
+    with pytest.raises(StoreError, match="timed out"):
+        sweep.handler({}, None)
+    assert len(asked) == 1
 
 
 def test_an_image_that_s3_refuses_keeps_no_other_waiting(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -62,9 +63,10 @@ def test_no_image_counts_as_gone_where_its_volume_is_not_mounted(
     unmounted = FileImages(volume)  # which makes the folder: an empty one, as where a volume was
     with pytest.raises(ImageStoreError, match="mounted"):
         unmounted.get(stored)
-    with pytest.raises(ImageStoreError, match="mounted"):
-        unmounted.get_many([stored])  # so a worker gives all of them back, and tries again
-    volume.rmdir()
+    unmounted.put("2026/01/02/b", tile, "image/jpeg")  # nor when an upload has come there since
+    [found] = unmounted.get_many([stored])  # so a worker gives it back, and tries again
+    assert isinstance(found, ImageStoreError)
+    shutil.rmtree(volume)
     elsewhere.rename(volume)
     assert unmounted.get(stored) == tile
 
@@ -133,6 +135,18 @@ def test_an_image_that_does_not_fit_is_an_error_and_leaves_nothing(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_nothing_can_be_written_or_taken_back_no_image_of_the_batch_stays(
+    tmp_path: Path, tile: bytes
+) -> None:
+    images = FileImages(tmp_path)
+    images.put("file", tile, "image/jpeg")
+    # Below a file neither is possible, as on a file system that became read-only; even for root.
+    batch = [("good/1", tile, "image/jpeg"), ("file/2", tile, "image/jpeg")]
+    with pytest.raises(ImageStoreError, match="Not a directory"):
+        images.put_many(batch)
+    assert list((tmp_path / "good").iterdir()) == []
+
+
 @pytest.mark.parametrize("url", ["", "/plain/path", "ftp://host/x", "s3://", "file://host/x"])
 def test_an_address_of_no_known_kind_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="use file:///folder or s3://bucket/prefix"):
@@ -193,8 +207,8 @@ def test_a_store_that_accepts_and_says_nothing_is_given_up_before_the_work_is_st
     with socket.create_server(("127.0.0.1", 0)) as silent:
         store = open_images("s3://tiles", f"http://127.0.0.1:{silent.getsockname()[1]}")
         began = time.monotonic()
-        with pytest.raises(ImageStoreError):
-            store.get(Reference("some/key"))
+        found = store.get_many([Reference(f"some/key {n}") for n in range(store.at_once)])
+        assert [type(one) for one in found] == [ImageStoreError] * store.at_once
         assert time.monotonic() - began < Settings().stale_after_s
 
 

@@ -91,6 +91,22 @@ def test_a_backlog_is_added_up_a_batch_at_a_time_and_counted_in_full_meanwhile(
     assert kept == sorted(kept, reverse=True)
 
 
+def test_what_was_given_back_says_nothing_of_the_queues_age(
+    database: Database, predictions: Predictions, accept: Accept
+) -> None:
+    given_back, waiting = accept(2)
+    database.query("UPDATE predictions SET accepted_at = accepted_at - interval '1 hour'")
+    database.query("UPDATE predictions SET enqueued_at = accepted_at")
+    assert Statistics(database).backlog().oldest_s > 3600
+    predictions.claim([given_back, waiting], "w", 30)
+    predictions.release([given_back], "w")
+    assert Statistics(database).backlog().oldest_s == 0
+    assert predictions.sweep(30, 3).lost == [given_back]  # which says nothing of it either
+    accept()
+    assert 0 < Statistics(database).backlog().oldest_s < 60
+    assert Statistics(database).backlog().unfinished == 3
+
+
 def test_percentiles_are_of_the_finished(
     database: Database, predictions: Predictions, accept: Accept
 ) -> None:

@@ -14,7 +14,7 @@ from model.artefact import Artefact
 from model.images import Pixels, decode
 from model.predictor import Predictor
 from settings import Settings
-from store.errors import StoreError
+from store.errors import ImageStoreError, StoreError
 from store.images import FileImages
 from store.predictions import Predictions
 from store.references import Reference
@@ -177,10 +177,81 @@ def test_when_the_image_store_fails_the_work_is_given_back(
     bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
 ) -> None:
     reference = store(tile)
-    folder = bench.images._folder / reference.key  # type: ignore[attr-defined]
-    folder.unlink()
-    folder.mkdir()  # reading a folder is an error of the system, not a missing file
+    unreadable(bench, reference)
     with pytest.raises(StoreError):
         classify([reference], bench)
     row = rows(predictions)[reference.key]
     assert (row["status"], row["attempts"]) == ("pending", 0)
+
+
+def unreadable(bench: Workbench, reference: Reference) -> None:
+    """Have the system read a folder in its place: that is an error, and no missing file."""
+    path = bench.images.path(reference.key)  # type: ignore[attr-defined]
+    path.unlink()
+    path.mkdir()
+
+
+def test_an_image_that_cannot_be_read_keeps_no_other_waiting(
+    bench: Workbench,
+    predictions: Predictions,
+    store: Callable[[bytes], Reference],
+    tile: bytes,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    references = [store(tile) for _ in range(5)]
+    unreadable(bench, references[2])
+    outcomes = classify(references, bench)
+    assert [outcome is not None for outcome in outcomes] == [True, True, False, True, True]
+    row = rows(predictions)[references[2].key]
+    assert (row["status"], row["attempts"]) == ("pending", 0)
+    assert f"{references[2].key} stays pending: image store: " in caplog.text
+    with pytest.raises(StoreError):  # alone it may be the store, which comes back
+        classify(references, bench)
+    assert f"{references[2].key} stays pending, and 0 more: image store: " in caplog.text
+
+
+@pytest.mark.parametrize("at_once", [1, 16])
+def test_images_that_take_long_to_fail_are_asked_for_once_and_keep_no_other_waiting(
+    bench: Workbench,
+    store: Callable[[bytes], Reference],
+    tile: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: int,
+) -> None:
+    good, bad = [store(tile) for _ in range(3)], store(tile)
+    get, asked = bench.images.get, []
+
+    def failing(reference: Reference) -> bytes:
+        asked.append(reference)
+        if reference == bad:
+            raise ImageStoreError("image store: timed out")
+        return get(reference)
+
+    monkeypatch.setattr(bench.images, "at_once", at_once)
+    monkeypatch.setattr(bench.images, "get", failing)
+    monkeypatch.setattr("tasks.classify.DECODE_ROUND_S", -1.0)  # over after what came first
+    first, *others = classify([bad, *good], bench)
+    assert first is None
+    assert None not in others
+    assert asked.count(bad) == 1
+
+
+def test_a_store_that_takes_long_to_fail_is_asked_twice_and_not_for_each_image(
+    bench: Workbench,
+    predictions: Predictions,
+    store: Callable[[bytes], Reference],
+    tile: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    references, asked = [store(tile) for _ in range(5)], []
+
+    def failing(reference: Reference) -> bytes:
+        asked.append(reference)
+        raise ImageStoreError("image store: timed out")
+
+    monkeypatch.setattr(bench.images, "get", failing)
+    monkeypatch.setattr("tasks.classify.DECODE_ROUND_S", -1.0)
+    with pytest.raises(StoreError, match="timed out"):
+        classify(references, bench)
+    assert len(asked) == 2
+    assert {row["status"] for row in rows(predictions).values()} == {"pending"}
