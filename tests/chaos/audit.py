@@ -126,9 +126,12 @@ def reckon(
     database = Database(database_url, size=1)
     found = database.query(
         """
-        SELECT p.*, (SELECT count(*) FROM predictions q WHERE q.image_name = p.image_name) AS named,
-            (SELECT count(*) FROM chaos_audit a WHERE a.request_id = p.request_id) AS changes
-        FROM predictions p WHERE image_name = ANY (%s)
+        SELECT p.*, count(*) OVER (PARTITION BY image_name) AS named,
+            coalesce(changes, 0) AS changes
+        FROM predictions p LEFT JOIN (
+            SELECT request_id, count(*) AS changes FROM chaos_audit GROUP BY request_id
+        ) AS audit USING (request_id)
+        WHERE image_name = ANY (%s)
         """,
         ([image.name for image in images],),
     )
