@@ -35,6 +35,8 @@ BODIES_AT_ONCE, BODIES_MOST = 3, 4
 # from the second on threads wait. Those are taken from the slowest where a request waits so long.
 ANSWERS_BYTES, ANSWERS_MOST_BYTES = 48 * 1024 * 1024, 64 * 1024 * 1024
 IN_LINE_S = 0.5
+NO_LISTENER = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK}
+NO_PLACE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 FILES_MOST, FILES_OTHERWISE = 65_536, 200  # open ones: at most, and those that are no connections
 
 
@@ -74,10 +76,11 @@ class Worker(Serving):
         try:
             sock, client = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._wants_room = True
-            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
+            if error.errno in NO_LISTENER:
                 raise
+            # All else is one connection's, or will pass (accept(2)); to raise it would end the
+            # process, with all that it has in hand.
+            self._wants_room |= error.errno in NO_PLACE
             return
         self.nr_conns += 1
         conn = Connection(

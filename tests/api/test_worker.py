@@ -2,105 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
-import psutil
 import pytest
+from gunicorn.config import Config
 
-from local.ports import free_ports
-from settings import ROOT
+from api.worker import Worker
 from store.keys import Secret
+from tests.api.conftest import BODY_MOST, CONNECTIONS, GET, THREADS
 from tests.api.test_slow_clients import answer_of, ask, opened
 from tests.stack import until
-
-CONNECTIONS, THREADS = 30, 4
-BODY_MOST = 2_000_000
-PAGE_BYTES, LARGE_BYTES = 400_000, 6_000_000  # of answers: sockets do not hold the second
-PAGES = 12  # and not so many of the first
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.fixture
-def head_s() -> float:
-    """Return how long a request's head may take to arrive: longer than any of these tests."""
-    return 60.0
-
-
-@pytest.fixture
-def access() -> str:
-    """Return whether keys are required."""
-    return "open"
-
-
-@pytest.fixture
-def send_s() -> float:
-    """Return how long each piece of an answer may take: longer than any of these tests."""
-    return 60.0
-
-
-@pytest.fixture
-def answers_bytes() -> int:
-    """Return what all answers may have left that are not taken: more than in any of these tests."""
-    return 48_000_000
-
-
-@pytest.fixture
-def process(
-    port: int, head_s: float, send_s: float, answers_bytes: int, access: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server."""
-    running = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "tests.api.hasty:app", f"--bind=127.0.0.1:{port}"),
-            *("--worker-class=tests.api.hasty.Worker", f"--threads={THREADS}"),
-            *(f"--worker-connections={CONNECTIONS}", "--no-control-socket", "--keep-alive=30"),
-        ],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "SKYLANE_MAX_BODY_BYTES": str(BODY_MOST),
-            "SKYLANE_ACCESS": access,
-            "HASTY_HEAD_S": str(head_s),
-            "HASTY_SEND_S": str(send_s),
-            "HASTY_ANSWERS_BYTES": str(answers_bytes),
-            "HASTY_PAGE_BYTES": str(PAGE_BYTES),
-            "HASTY_LARGE_BYTES": str(LARGE_BYTES),
-        },
-    )
-    yield running
-    running.kill()
-    running.wait()
-
-
-@pytest.fixture
-def port() -> int:
-    return free_ports(1)[0]
-
-
-@pytest.fixture
-def url(process: subprocess.Popen[bytes], port: int) -> str:
-    """Return the address of the server, once it answers."""
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            with closing(opened(address)) as connection:
-                return ask(connection, GET).endswith(b"\r\n\r\n0")
-        except OSError:
-            return False
-
-    until(answers)
-    return address
 
 
 @pytest.mark.parametrize("head_s", [0.5])
@@ -207,94 +127,24 @@ def test_a_body_that_was_read_is_kept_nowhere_while_its_answer_is_waited_for(
         assert b"\r\n\r\n2000000HTTP/1.1 200 OK\r\n" in told
 
 
-@contextmanager
-def who_reads_nothing(url: str, path: bytes, times: int = 1) -> Iterator[socket.socket]:
-    """Ask for something, so often, on a connection that holds little of it."""
-    with closing(socket.socket()) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.settimeout(30)
-        connection.connect(("127.0.0.1", urlsplit(url).port))
-        connection.sendall(GET.replace(b"/", path, 1) * times)
-        yield connection
+class Exhausted(socket.socket):
+    """A listener that has no connection to give, for such a reason."""
+
+    error = 0
+
+    def accept(self) -> Any:
+        raise OSError(self.error, os.strerror(self.error))
 
 
-def taken_bytes(connection: socket.socket, most_bytes: int, bytes_per_s: float = 1e12) -> int:
-    """Read at last, until the end or at least so much has come."""
-    taken = 0
-    with suppress(ConnectionResetError):
-        while taken < most_bytes and (data := connection.recv(100_000)):
-            taken += len(data)
-            time.sleep(len(data) / bytes_per_s)
-    return taken
-
-
-def connections(process: subprocess.Popen[bytes]) -> int:
-    """Return how many the server has."""
-    [child] = psutil.Process(process.pid).children()
-    return sum(bool(one.raddr) for one in child.net_connections("tcp"))
-
-
-@pytest.mark.parametrize("send_s", [0.5])
-def test_who_reads_slowly_but_reads_gets_all_of_a_large_answer(url: str, send_s: float) -> None:
-    with who_reads_nothing(url, b"/large") as connection:
-        began_s = time.monotonic()
-        assert taken_bytes(connection, LARGE_BYTES, bytes_per_s=4e6) >= LARGE_BYTES
-        assert time.monotonic() - began_s > 2 * send_s
-
-
-def test_who_does_not_read_holds_no_thread_and_gets_all_in_the_end(url: str) -> None:
-    with ExitStack() as stack:
-        readers = [
-            stack.enter_context(who_reads_nothing(url, path, PAGES))
-            for path in (b"/page", b"/file") * THREADS
-        ]
-        began_s = time.monotonic()
-        for _ in range(10):
-            with closing(opened(url)) as another:
-                assert b" 200 " in ask(another, GET)
-        assert time.monotonic() - began_s < 2
-        for reader in readers:
-            assert taken_bytes(reader, PAGES * PAGE_BYTES) >= PAGES * PAGE_BYTES
-
-
-def test_of_threads_that_wait_for_readers_the_slowest_gives_up_where_a_request_needs_one(
-    url: str,
-) -> None:
-    with ExitStack() as stack:
-        readers = [stack.enter_context(who_reads_nothing(url, b"/large")) for _ in range(THREADS)]
-        taken = [taken_bytes(reader, 100_000 * n) for n, reader in enumerate(readers)]
-        with closing(opened(url)) as another:
-            assert b" 200 " in ask(another, GET)
-        for n, reader in enumerate(readers):
-            taken[n] += taken_bytes(reader, LARGE_BYTES - taken[n])
-        assert [one >= LARGE_BYTES for one in taken] == [False, True, True, True]
-
-
-@pytest.mark.parametrize("send_s", [0.5])
-def test_who_reads_nothing_is_parted_from(url: str, process: subprocess.Popen[bytes]) -> None:
-    until(lambda: not connections(process))
-    with (
-        who_reads_nothing(url, b"/large") as large,
-        who_reads_nothing(url, b"/page", PAGES) as pages,
-    ):
-        until(lambda: connections(process) == 2)
-        until(lambda: not connections(process))
-        assert taken_bytes(large, LARGE_BYTES) < LARGE_BYTES
-        assert taken_bytes(pages, PAGES * PAGE_BYTES) < PAGES * PAGE_BYTES
-
-
-@pytest.mark.parametrize("answers_bytes", [1_000_000])
-def test_when_too_much_is_not_taken_who_takes_least_is_parted_from(
-    url: str, process: subprocess.Popen[bytes]
-) -> None:
-    with ExitStack() as stack:
-        for _ in range(3 * THREADS):
-            stack.enter_context(who_reads_nothing(url, b"/page", PAGES))
-        with closing(opened(url)) as another:  # behind those: they have been accepted then
-            assert b" 200 " in ask(another, GET)
-        until(lambda: 0 < connections(process) < 2 * THREADS)
-        reader = stack.enter_context(who_reads_nothing(url, b"/page", PAGES))
-        assert taken_bytes(reader, PAGES * PAGE_BYTES, 1e7) >= PAGES * PAGE_BYTES
+def test_what_hinders_one_connection_ends_no_process() -> None:
+    worker = Worker(1, os.getpid(), [], None, 30, Config(), None)
+    with closing(Exhausted()) as listener:
+        for listener.error in (errno.EPROTO, errno.ENOBUFS, errno.ENOMEM, errno.EMFILE):
+            worker.accept(listener)
+        listener.error = errno.EBADF
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            worker.accept(listener)
+    assert worker.nr_conns == 0
 
 
 def test_a_request_has_one_answer_though_its_unread_body_is_malformed(url: str) -> None:
