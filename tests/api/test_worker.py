@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from gunicorn.config import Config
 
+from api.headers import OF_DATA
 from api.worker import Worker
 from store.keys import Secret
 from tests.api.conftest import BODY_MOST, CONNECTIONS, GET, THREADS
@@ -190,6 +191,8 @@ def test_what_is_no_request_is_told_so_in_a_problem_document_that_repeats_nothin
     assert b"application/problem+json" in told
     document = json.loads(told.partition(b"\r\n\r\n")[2])
     assert document["status"] == status
+    for name, value in OF_DATA.items():
+        assert f"\r\n{name}: {value}\r\n".encode() in told
     assert "SECRET" not in told.decode() + capfd.readouterr().err
 
 
