@@ -24,8 +24,8 @@ class Departure:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._kept = bytearray()
-        self._taken_bytes = 0  # since then
         self.since_s = 0.0  # the client does not keep up, and 0 where it does
+        self._taken_bytes = 0  # since then
         self._next_bytes, self._due_s = 0, 0.0  # how much is to be taken by when
         self.holds_thread = False
 
@@ -41,6 +41,10 @@ class Departure:
         """Whether it is taken more slowly than anybody may."""
         return 0 < self._due_s < now_s and self.since_s > 0
 
+    def begin_again(self) -> None:
+        """Do not count the time until now, when nobody has tried to send on."""
+        self._due_s = time.monotonic() + SEND_S
+
     def send(self, sock: socket.socket, data: Any) -> None:
         """Send what the client takes at once, and keep the rest.
 
@@ -50,6 +54,7 @@ class Departure:
             OSError: the connection broke, or its client is too slow.
         """
         rest = memoryview(data)
+        self.begin_again()
         while True:
             self.go_on(sock)
             if not self._kept:

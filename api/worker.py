@@ -106,7 +106,7 @@ class Worker(Serving):
                 conn.departure.close()
             else:
                 self._departing[conn] = fs
-                self._depart(conn, None)
+                conn.departure.begin_again()
                 return
         self._go_on(conn, fs)
 
