@@ -11,12 +11,12 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import TConn
 
 from api.arrival import Arrival, Room
+from api.departure import SEND_BYTES, UNSENT_BYTES, Departure
 from settings import settings
 
 # How long a request may take to arrive, as servers commonly have it: so long for its head, and as
 # long again and a second for each so many bytes that have come of its body.
 HEAD_S, LEAST_BYTES_PER_S = 20.0, 1_000
-SEND_BYTES = 64 * 1024
 
 
 class _Parser(RequestParser):
@@ -29,28 +29,47 @@ class _Parser(RequestParser):
 
 
 class _Socket(socket.socket):
-    """A socket whose timeout is for each part of what is sent, and not for all of it together."""
+    """A socket that keeps what its client does not take at once. It must be non-blocking."""
+
+    departure: Departure
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        whole = memoryview(data)
-        for at in range(0, len(whole), SEND_BYTES):
-            super().sendall(whole[at : at + SEND_BYTES], flags)
+        self.departure.send(self, data)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """Send ``count`` bytes of a file. By way of memory: what is kept may outlive the file."""
+        file.seek(offset)
+        left = count or 0
+        while left and (data := file.read(min(left, SEND_BYTES))):
+            self.sendall(data)
+            left -= len(data)
+        return (count or 0) - left
 
 
 class Connection(TConn):
-    """A connection, what has come of its next request, and since when that is coming."""
+    """A connection, what has come of its next request, and what its last answer has left."""
 
     def __init__(
-        self, cfg: Any, sock: socket.socket, client: Any, server: Any, *, room: Room
+        self,
+        cfg: Any,
+        sock: socket.socket,
+        client: Any,
+        server: Any,
+        *,
+        room: Room,
+        answers: Room,
     ) -> None:
-        patient = _Socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
-        super().__init__(cfg, patient, client, server)
+        keeping = _Socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        with suppress(OSError):  # a Unix socket has no such thing
+            keeping.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        keeping.departure = self.departure = Departure(answers)
+        super().__init__(cfg, keeping, client, server)
         self.arrival = Arrival(settings().max_body_bytes, room)
         self.parser = _Parser(cfg, [], client)
         self.parser.unreader = self.arrival
         self.initialized = True  # there is nothing to wait for, nor any TLS
         self.since_s: float | None = time.monotonic()
-        self.leaves_at_s = 0.0
+        self.in_line_s = self.leaves_at_s = 0.0
 
     def is_overdue(self, now_s: float) -> bool:
         """Whether its request is arriving for longer than it may."""

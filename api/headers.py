@@ -24,6 +24,7 @@ ALWAYS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+OF_DATA = ALWAYS | {"Content-Security-Policy": DATA_POLICY}  # whoever answers it
 # Of the pages that try the API out: theirs are a script within the page, and styles by scripts.
 TRYING_POLICY = (
     "default-src 'none'; script-src 'self' {scripts}; style-src 'self' 'unsafe-inline';"

@@ -9,6 +9,8 @@ import json
 
 from gunicorn.http import errors
 
+from api.headers import OF_DATA
+
 RETRY_AFTER_S = 2
 SOON = {408, 503}  # the same request may do better then
 
@@ -23,11 +25,15 @@ def problem(status: int, reason: str, code: str, detail: str) -> bytes:
         "detail": detail,
     }
     body = json.dumps(members).encode()
-    retry = f"Retry-After: {RETRY_AFTER_S}\r\n" if status in SOON else ""
-    return (
-        f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/problem+json\r\n"
-        f"Content-Length: {len(body)}\r\n{retry}Connection: close\r\n\r\n"
-    ).encode() + body
+    headers = {
+        "Content-Type": "application/problem+json",
+        "Content-Length": len(body),
+        **({"Retry-After": RETRY_AFTER_S} if status in SOON else {}),
+        "Connection": "close",
+        **OF_DATA,
+    }
+    lines = (f"HTTP/1.1 {status} {reason}", *(f"{name}: {headers[name]}" for name in headers))
+    return "\r\n".join((*lines, "", "")).encode() + body
 
 
 TOO_SLOW = problem(

@@ -3,7 +3,8 @@
 A thread of gunicorn's own reads its request from the socket, and waits for a client that is slow
 or means harm: ninety-six of those, and nobody else is served. Here a connection waits where all
 idle ones do, in the poller of the main thread, until its request is here to the last byte of its
-body. A thread takes what is there each time there is more, and never waits for it.
+body. A thread takes what is there each time there is more, and never waits for it. Nor for a client
+to read: what that does not take of its answer at once, the main thread sends on.
 """
 
 from __future__ import annotations
@@ -13,52 +14,46 @@ import resource
 import selectors
 import socket
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 from gunicorn.errors import ConfigError
-from gunicorn.workers.gthread import ThreadWorker
 
-from api import keys
-from api.arrival import HEAD_MOST_BYTES, IN_MEMORY_BYTES, Room
+from api.arrival import IN_MEMORY_BYTES, Room
 from api.connection import Connection, tell
-from api.refusals import NO_ROOM, OUR_FAULT, TOO_LONG, TOO_SLOW, of_error
+from api.refusals import NO_ROOM, TOO_SLOW
+from api.serving import DEFER, Serving
 from settings import settings
 
-SEND_S = 60.0  # for each SEND_BYTES of an answer: who does not read it holds a thread
 LINGER_S = 2.0  # an answer was the last one: until the client closes, too
 LOOK_EVERY_S = 0.5  # for who is too slow
 # What requests may hold together, in bodies of the largest size. Beyond the first figure the
 # slowest one gives way, beyond the second one who sends more.
 BODIES_AT_ONCE, BODIES_MOST = 3, 4
+# What answers may have left together: from the first figure on the slowest one is broken off, and
+# from the second on threads wait. Those are taken from the slowest where a request waits so long.
+ANSWERS_BYTES, ANSWERS_MOST_BYTES = 48 * 1024 * 1024, 64 * 1024 * 1024
+IN_LINE_S = 0.5
+NO_LISTENER = {errno.EBADF, errno.EINVAL, errno.ENOTSOCK}
+NO_PLACE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 FILES_MOST, FILES_OTHERWISE = 65_536, 200  # open ones: at most, and those that are no connections
-CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-DEFER = object()  # what ``handle`` returns of a request that has not come yet
-
-
-class _NotYet(BaseException):
-    """The body has not come. Not an ``Exception``, which gunicorn would answer with 500."""
 
 
 def _since_s(conn: Connection) -> float:
-    return conn.since_s or 0.0
+    return conn.departure.since_s or conn.since_s or 0.0
 
 
-def _is_welcome(req: Any) -> bool:
-    """Whether its body is waited for: not where the app will ask for a key, and there is none.
-
-    The app has the last word on a key. This saves room, as long as nobody makes one up.
-    """
-    return not settings().keys_required or keys.has_form_of_one(req.headers)
-
-
-class Worker(ThreadWorker):
+class Worker(Serving):
     """A process of the API. Its main thread alone changes what is in the poller."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._arriving: dict[Connection, None] = {}
         self._room = Room(BODIES_MOST * settings().max_body_bytes)
+        self._in_hand: dict[Connection, None] = {}  # or in line for it; who came first is first
+        self._answers = Room(ANSWERS_MOST_BYTES)
+        self._departing: dict[Connection, Any] = {}  # with what came of ``handle``
         self._leaving: dict[Connection, None] = {}
         self._wants_room = False
         self._look_at_s = self._stops_at_s = 0.0
@@ -77,23 +72,63 @@ class Worker(ThreadWorker):
         self.worker_connections = min(self.cfg.worker_connections, most - FILES_OTHERWISE)
         super().init_process()
 
-    # In the main thread.
-
     def accept(self, listener: Any) -> None:
         try:
             sock, client = listener.accept()
         except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                self._wants_room = True
-            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED, errno.EWOULDBLOCK):
+            if error.errno in NO_LISTENER:
                 raise
+            # All else is one connection's, or will pass (accept(2)); to raise it would end the
+            # process, with all that it has in hand.
+            self._wants_room |= error.errno in NO_PLACE
             return
         self.nr_conns += 1
-        conn = Connection(self.cfg, sock, client, listener.getsockname(), room=self._room)
+        conn = Connection(
+            *(self.cfg, sock, client, listener.getsockname()),
+            room=self._room,
+            answers=self._answers,
+        )
         self._wait_for(conn)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Have a thread take what has come."""
+        conn.in_line_s = time.monotonic()
+        self._in_hand[conn] = None
+        super().enqueue_req(conn)
 
     def finish_request(self, conn: Connection, fs: Any) -> None:
         """See what became of a connection that a thread had in hand."""
+        del self._in_hand[conn]
+        if conn.departure.kept_bytes:
+            try:
+                self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self._depart, conn))
+            except (OSError, ValueError):  # it has gone already
+                conn.departure.close()
+            else:
+                self._departing[conn] = fs
+                conn.departure.begin_again()
+                return
+        self._go_on(conn, fs)
+
+    def _depart(self, conn: Connection, _: Any) -> None:
+        try:
+            conn.departure.go_on(conn.sock)
+        except OSError:
+            self._break_off(conn)
+            return
+        if not conn.departure.kept_bytes:
+            self.poller.unregister(conn.sock)
+            self._go_on(conn, self._departing.pop(conn))
+
+    def _break_off(self, conn: Connection) -> None:
+        """End an answer before it is whole: its client did not take it in time, or has gone."""
+        self.log.info("an answer was not taken to its end")
+        del self._departing[conn]
+        self.poller.unregister(conn.sock)
+        conn.departure.close()
+        self._forget(conn)
+
+    def _go_on(self, conn: Connection, fs: Any) -> None:
         result = False if fs.cancelled() or fs.exception() else fs.result()
         if not result:
             self._leave(conn)
@@ -114,6 +149,7 @@ class Worker(ThreadWorker):
             self._wants_room = False
             self._make_room_for_connections()
         self._make_room_for_bodies()
+        self._make_room_for_answers()
         now_s = time.monotonic()
         if now_s < self._look_at_s:
             return
@@ -124,6 +160,9 @@ class Worker(ThreadWorker):
             silent = not conn.arrival.came_bytes
             if conn.is_overdue(now_s) or (silent and 0 < self._stops_at_s < now_s):
                 self._give_up(conn, TOO_SLOW)
+        for conn in [one for one in self._departing if one.departure.is_overdue(now_s)]:
+            self._break_off(conn)
+        self._make_threads_free(now_s)
         for conn in [one for one in self._leaving if one.leaves_at_s < now_s]:
             self._close(conn)
 
@@ -141,16 +180,20 @@ class Worker(ThreadWorker):
         self.enqueue_req(conn)
 
     def _make_room_for_connections(self) -> None:
-        """Let go of who leaves, else of the request that is arriving for longest, or who idles."""
-        if self._arriving and not self._leaving:
-            self._give_up(min(self._arriving, key=_since_s), NO_ROOM)
+        """Let go of who leaves, else of who is arriving or departing for longest, or who idles."""
+        slow = () if self._leaving else (*self._arriving, *self._departing)
+        slowest = min(slow, key=_since_s, default=None)
+        if slowest in self._departing:
+            self._break_off(slowest)
+            return
+        if slowest:
+            self._give_up(slowest, NO_ROOM)
         if self._leaving:
             self._close(next(iter(self._leaving)))  # now: its place is what is wanted
         elif self.keepalived_conns:
             idle = self.keepalived_conns.popleft()
             self.poller.unregister(idle.sock)
-            self.nr_conns -= 1
-            idle.close()
+            self._forget(idle)
 
     def _make_room_for_bodies(self) -> None:
         """Let go of the bodies that are arriving for longest, of large ones where there are any."""
@@ -160,6 +203,23 @@ class Worker(ThreadWorker):
             if not some:  # threads have them in hand, to serve them
                 return
             self._give_up(min(large or some, key=_since_s), NO_ROOM)
+
+    def _make_room_for_answers(self) -> None:
+        """Break off those that are taken most slowly."""
+        now_s = time.monotonic()
+        while self._departing and self._answers.held_bytes > ANSWERS_BYTES:
+            self._break_off(min(self._departing, key=lambda one: one.departure.bytes_per_s(now_s)))
+
+    def _make_threads_free(self, now_s: float) -> None:
+        """Break off whom threads wait for, the slowest first, where requests wait for a thread."""
+        long_ago_s = now_s - IN_LINE_S
+        wanted = sum(0 < one.in_line_s < long_ago_s for one in self._in_hand)
+        held = [one for one in self._in_hand if one.departure.holds_thread]
+        slow = [one for one in held if one.departure.since_s < long_ago_s]
+        for conn in sorted(slow, key=lambda one: one.departure.bytes_per_s(now_s))[:wanted]:
+            self.log.info("an answer was not waited for: its client reads too slowly")
+            with suppress(OSError):
+                conn.sock.shutdown(socket.SHUT_RDWR)  # its thread finds out
 
     def _give_up(self, conn: Connection, answer: bytes) -> None:
         self._waits_no_longer(conn)
@@ -176,8 +236,7 @@ class Worker(ThreadWorker):
             conn.sock.shutdown(socket.SHUT_WR)
             self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._discard, conn))
         except (OSError, ValueError):  # it has gone already
-            self.nr_conns -= 1
-            conn.close()
+            self._forget(conn)
             return
         conn.leaves_at_s = time.monotonic() + LINGER_S
         self._leaving[conn] = None
@@ -195,72 +254,9 @@ class Worker(ThreadWorker):
     def _close(self, conn: Connection) -> None:
         del self._leaving[conn]
         self.poller.unregister(conn.sock)
+        self._forget(conn)
+
+    def _forget(self, conn: Connection) -> None:
+        conn.arrival.close()
         self.nr_conns -= 1
         conn.close()
-
-    # In a thread.
-
-    def handle(self, conn: Connection) -> Any:
-        """Take what has come of a request; serve it if that is all."""
-        arrival = conn.arrival
-        conn.since_s = conn.since_s or time.monotonic()
-        try:
-            # Not where the next one came whole behind the last: more would gather with each.
-            if conn.parser.waits or not arrival.has_head:
-                arrival.take(conn.sock)
-        except OSError as error:
-            if error.errno == errno.ENOSPC:
-                self.log.warning("no room for a request's body: %s", error)
-                tell(conn.sock, NO_ROOM)
-            return False
-        if not arrival.has_head:
-            if arrival.came_bytes > HEAD_MOST_BYTES:
-                tell(conn.sock, TOO_LONG)
-                return False
-            return False if arrival.ended else DEFER
-        try:
-            return super().handle(conn)
-        except _NotYet:
-            return DEFER
-
-    def handle_request(self, req: Any, conn: Connection) -> Any:
-        """Serve a request whose head was read; or leave it, until its body has come."""
-        reader = req.body.reader
-        conn.parser.waits = False
-        conn.sock.settimeout(SEND_S)
-        if not conn.arrival.is_whole(reader):
-            if _is_welcome(req) and not conn.arrival.is_hopeless(reader):
-                conn.parser.waits = True
-                if req._expected_100_continue:
-                    req._expected_100_continue = False
-                    conn.sock.send(CONTINUE)
-                raise _NotYet
-            req.force_close()  # where the next request would begin is not known
-        req._expected_100_continue = False  # whether it will be taken, the answer says
-        try:
-            return super().handle_request(req, conn)
-        except TimeoutError as error:
-            raise ConnectionResetError(errno.ECONNRESET, "the answer is not read") from error
-
-    def _keepalive_after(self, conn: Connection, keepalive: Any) -> bool:
-        """Whether there may be another request; what was not read of this one is passed over."""
-        try:
-            if not keepalive or not conn.parser.finish_body(max_bytes=IN_MEMORY_BYTES):
-                return False
-            conn.arrival.begin_next()
-        except Exception as error:  # this one was answered: whatever it is, no answer is due
-            self.log.info("a connection ends behind its request: %r", type(error))
-            return False
-        conn.since_s = None
-        return True
-
-    def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer what is no request, or what the app did not. The log does not repeat it."""
-        answer = of_error(exc)
-        if answer is OUR_FAULT:
-            self.log.exception("Error handling a request")
-        else:
-            self.log.warning(
-                "not a request, from %s: %s", addr[0] if addr else "a socket", type(exc).__name__
-            )
-        tell(client, answer)

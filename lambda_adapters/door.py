@@ -11,6 +11,7 @@ import serverless_wsgi
 from flask import Flask
 
 from api.errors import MEDIA_TYPE, RETRY_AFTER_S, Problem
+from api.headers import OF_DATA
 from lambda_adapters.stages import Event, without_stage
 from store.errors import StoreError
 
@@ -56,7 +57,7 @@ def _told(status: int, code: str, detail: str) -> dict[str, Any]:
     retry = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else {}
     return {
         "statusCode": status,
-        "headers": {"Content-Type": MEDIA_TYPE, **retry},
+        "headers": {"Content-Type": MEDIA_TYPE, **OF_DATA, **retry},
         "body": json.dumps(Problem(status, code, detail).as_dict()),
         "isBase64Encoded": False,
     }

@@ -2,87 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
+from gunicorn.config import Config
 
-from local.ports import free_ports
-from settings import ROOT
+from api.headers import OF_DATA
+from api.worker import Worker
 from store.keys import Secret
+from tests.api.conftest import BODY_MOST, CONNECTIONS, GET, THREADS
 from tests.api.test_slow_clients import answer_of, ask, opened
 from tests.stack import until
-
-CONNECTIONS, THREADS = 30, 4
-BODY_MOST = 2_000_000
-SEND_S, LARGE_BYTES = 0.5, 6_000_000  # of an answer: more than sockets hold
-GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-
-
-@pytest.fixture
-def head_s() -> float:
-    """Return how long a request's head may take to arrive: longer than any of these tests."""
-    return 60.0
-
-
-@pytest.fixture
-def access() -> str:
-    """Return whether keys are required."""
-    return "open"
-
-
-@pytest.fixture
-def process(port: int, head_s: float, access: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server."""
-    running = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "tests.api.hasty:app", f"--bind=127.0.0.1:{port}"),
-            *("--worker-class=tests.api.hasty.Worker", f"--threads={THREADS}"),
-            *(f"--worker-connections={CONNECTIONS}", "--no-control-socket", "--keep-alive=30"),
-        ],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "SKYLANE_MAX_BODY_BYTES": str(BODY_MOST),
-            "SKYLANE_ACCESS": access,
-            "HASTY_HEAD_S": str(head_s),
-            "HASTY_SEND_S": str(SEND_S),
-            "HASTY_LARGE_BYTES": str(LARGE_BYTES),
-        },
-    )
-    yield running
-    running.kill()
-    running.wait()
-
-
-@pytest.fixture
-def port() -> int:
-    return free_ports(1)[0]
-
-
-@pytest.fixture
-def url(process: subprocess.Popen[bytes], port: int) -> str:
-    """Return the address of the server, once it answers."""
-    address = f"http://127.0.0.1:{port}"
-
-    def answers() -> bool:
-        try:
-            with closing(opened(address)) as connection:
-                return ask(connection, GET).endswith(b"\r\n\r\n0")
-        except OSError:
-            return False
-
-    until(answers)
-    return address
 
 
 @pytest.mark.parametrize("head_s", [0.5])
@@ -189,17 +128,24 @@ def test_a_body_that_was_read_is_kept_nowhere_while_its_answer_is_waited_for(
         assert b"\r\n\r\n2000000HTTP/1.1 200 OK\r\n" in told
 
 
-def test_who_reads_slowly_but_reads_gets_all_of_a_large_answer(url: str) -> None:
-    with closing(socket.socket()) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.connect(("127.0.0.1", urlsplit(url).port))
-        connection.sendall(GET.replace(b"/", b"/large", 1))
-        told, began_s = 0, time.monotonic()
-        while told < LARGE_BYTES and (data := connection.recv(100_000)):
-            told += len(data)
-            time.sleep(len(data) / 3e6)
-        assert told > LARGE_BYTES
-        assert time.monotonic() - began_s > 2 * SEND_S
+class Exhausted(socket.socket):
+    """A listener that has no connection to give, for such a reason."""
+
+    error = 0
+
+    def accept(self) -> Any:
+        raise OSError(self.error, os.strerror(self.error))
+
+
+def test_what_hinders_one_connection_ends_no_process() -> None:
+    worker = Worker(1, os.getpid(), [], None, 30, Config(), None)
+    with closing(Exhausted()) as listener:
+        for listener.error in (errno.EPROTO, errno.ENOBUFS, errno.ENOMEM, errno.EMFILE):
+            worker.accept(listener)
+        listener.error = errno.EBADF
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            worker.accept(listener)
+    assert worker.nr_conns == 0
 
 
 def test_a_request_has_one_answer_though_its_unread_body_is_malformed(url: str) -> None:
@@ -245,6 +191,8 @@ def test_what_is_no_request_is_told_so_in_a_problem_document_that_repeats_nothin
     assert b"application/problem+json" in told
     document = json.loads(told.partition(b"\r\n\r\n")[2])
     assert document["status"] == status
+    for name, value in OF_DATA.items():
+        assert f"\r\n{name}: {value}\r\n".encode() in told
     assert "SECRET" not in told.decode() + capfd.readouterr().err
 
 

@@ -15,6 +15,7 @@ import pytest
 from flask import Flask, Response
 
 from api import create_app
+from api.headers import OF_DATA
 from lambda_adapters.door import answer as answer_event
 from local.s3 import BUCKET
 from settings import ROOT, Settings
@@ -149,6 +150,7 @@ def test_an_answer_that_breaks_off_is_our_fault_and_not_the_clients(
     assert (told["statusCode"], json.loads(told["body"])["code"]) == (status, code)
     assert str(error) in caplog.text
     assert str(error) not in told["body"]
+    assert told["headers"].items() >= OF_DATA.items()
 
 
 def test_readiness_in_the_cloud_asks_for_no_worker(
