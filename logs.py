@@ -17,13 +17,18 @@ from typing import Any
 from settings import Settings
 
 PLAIN = "%(levelname)s %(message)s"  # the supervisor or the container's engine adds the rest
+# What ends a line or moves a terminal's cursor, in what clients may have a say in.
+CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 API_KEY = "skl_[0-9A-Za-z]{12,}"  # or most of one (store/keys.py): clients put them anywhere
 # What every record has; the rest was given by who logged it.
 STANDARD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
 class PlainFormatter(logging.Formatter):
-    """A line for people. Whatever tells of a password (``hidden``) or a key is not read here."""
+    """A line for people, and beneath it the traceback, if there is one.
+
+    Whatever tells of a password (``hidden``) or a key is not read here.
+    """
 
     def __init__(self, hidden: Sequence[str] = ()) -> None:
         super().__init__(PLAIN)
@@ -34,6 +39,11 @@ class PlainFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, without its end."""
         return self._masked(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line without a traceback: one line, whatever the message is made of."""
+        line = super().formatMessage(record).rstrip("\n")  # Celery's messages end in some
+        return CONTROL.sub(lambda one: ascii(one.group())[1:-1], line)
 
     def _masked(self, line: str) -> str:
         return self._hidden.sub("…", line)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from threading import BoundedSemaphore
 from types import ModuleType
 
@@ -35,6 +36,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     from api.intake import Intake
     from api.openapi import Documented
     from api.services import Services, SystemLoad
+    from api.shared import Shared
     from model.artefact import labels_of, version_of
     from store.database import Database
     from store.images import open_images
@@ -79,6 +81,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     admission = Admission(
         statistics.backlog, most_images=chosen.max_queued, most_age_s=chosen.max_queue_age_s
     )
+    workers = Workers(database)
     artefact = artefact_path(chosen)
     app.labels = labels_of(artefact)
     app.extensions["skylane"] = Services(
@@ -89,7 +92,7 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         listing=Listing(database),
         statistics=statistics,
         series=Series(database),
-        workers=Workers(database),
+        workers=workers,
         finished=finished,
         admission=admission,
         intake=Intake(
@@ -103,7 +106,9 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
         ),
         labels=app.labels,
         model_version=version_of(artefact),
-        queue_depth=broker.queue_depth if broker else None,
+        probe_database=Shared(partial(database.query, health.PROBE)),
+        live_workers=Shared(partial(workers.live, chosen.heartbeat_s * health.MISSED_HEARTBEATS)),
+        queue_depth=Shared(broker.queue_depth) if broker else None,
         load=SystemLoad(),
         streams=BoundedSemaphore(max(1, chosen.api_threads // 8)),
     )

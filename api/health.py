@@ -17,6 +17,7 @@ blueprint = APIBlueprint(
 )
 
 MISSED_HEARTBEATS = 5  # a worker silent for this many is not counted on
+PROBE = "SELECT 1 FROM predictions LIMIT 1"
 
 
 @blueprint.get("/health", responses={200: HealthOut})
@@ -49,7 +50,7 @@ def ready() -> Response:
 
 
 def _database(at_hand: Services) -> str:
-    at_hand.database.query("SELECT 1 FROM predictions LIMIT 1")
+    at_hand.probe_database()
     return "answers"
 
 
@@ -60,7 +61,7 @@ def _broker(at_hand: Services) -> str:
 
 
 def _worker(at_hand: Services) -> str:
-    live = at_hand.workers.live(at_hand.settings.heartbeat_s * MISSED_HEARTBEATS)
+    live = at_hand.live_workers()
     if not live:
         raise LookupError("no worker has been heard of lately")
     if at_hand.settings.keys_required:  # this is answered without one, so names stay here

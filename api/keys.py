@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
@@ -26,8 +27,7 @@ READING = {"GET", "HEAD"}
 # of it comes from the stores, but for whether they answer.
 PUBLIC = {"health.health", "health.ready", "config", "not_built"}
 # A proxy adds one or another of these, and what it passes on comes from loopback too.
-FORWARDED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "Forwarded")
-PROXIED = (*FORWARDED, "X-Real-IP", "Via")
+PROXIED = re.compile("X-Forwarded-.*|Forwarded|X-Real-IP|Via", re.IGNORECASE)
 PUBLIC_BLUEPRINTS = {"openapi", "swagger"}  # what the API is, as its source says
 
 
@@ -143,7 +143,7 @@ def _from_here() -> bool:
     A page from anywhere can have its name resolve to 127.0.0.1 and so ask with the browser of
     whoever sits here; its name is in Host.
     """
-    if any(header in request.headers for header in PROXIED):
+    if any(PROXIED.fullmatch(name) for name, _ in request.headers):
         return False
     return _names_this_machine(request.host)
 

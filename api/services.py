@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 from flask import current_app
@@ -42,6 +43,10 @@ class Services:
     intake: Intake
     labels: list[str]
     model_version: str | None  # None of a checkpoint, whose digest is only known by reading it
+    # These raise where there is no answer. They are for requests without a key as well, and
+    # hold one thread each (see ``api.shared``), however many requests want to know.
+    probe_database: Callable[[], object]
+    live_workers: Callable[[], list[dict[str, Any]]]
     queue_depth: Callable[[], int] | None  # None in a lane without a broker
     load: SystemLoad
     streams: threading.BoundedSemaphore  # places for streams of events, a thread each

@@ -21,6 +21,7 @@ QUEUE = "skylane"
 # Unacknowledged messages come back after this long. It must exceed the longest task, or
 # slow work would be delivered while it is still in work.
 VISIBILITY_TIMEOUT_S = 600
+BROKER_TIMEOUT_S = 5  # above the second that a worker waits for a message at a time
 RETRIES = 5
 RETRY_BACKOFF_S = 1
 RETRY_BACKOFF_MAX_S = 20
@@ -45,8 +46,8 @@ app.conf.update(
         # A dead broker is noticed by its silence, not only at the next write to it.
         "socket_keepalive": True,
         "health_check_interval": 10,
-        "socket_connect_timeout": 5,
-        "socket_timeout": 5,  # above the second that a worker waits for a message at a time
+        "socket_connect_timeout": BROKER_TIMEOUT_S,
+        "socket_timeout": BROKER_TIMEOUT_S,
     },
     # One message waits for each thread that works, so a worker never hoards a backlog.
     worker_prefetch_multiplier=1,
@@ -122,8 +123,9 @@ def queue_depth() -> int:
     Raises:
         kombu.exceptions.OperationalError: the broker cannot be reached.
         redis.exceptions.RedisError: it was reached, and did not answer, or refused.
+        kombu.exceptions.ConnectionLimitExceeded: all connections were in use for seconds.
     """
-    with app.pool.acquire(block=True) as connection:
+    with app.pool.acquire(block=True, timeout=BROKER_TIMEOUT_S) as connection:
         connection.ensure_connection(max_retries=1, timeout=2)
         return int(connection.default_channel.client.llen(QUEUE))
 

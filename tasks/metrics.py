@@ -7,15 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prometheus_client import (
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    start_http_server,
-)
+from prometheus_client import Counter, Gauge, Histogram, Info, start_http_server
 
 from store.records import Outcome
 from tasks import measures
@@ -54,11 +46,6 @@ def tell(outcomes: Sequence[Outcome | None]) -> None:
         batch.observe(one.batch_size or 0)
         for name, histogram in stages.items():
             histogram.observe(measures.stage_s(one, name))
-
-
-def registry() -> CollectorRegistry:
-    """Return what these figures are in, and those of the process beside them."""
-    return REGISTRY
 
 
 def serve(host: str, port: int) -> None:

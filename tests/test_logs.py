@@ -58,5 +58,21 @@ def test_a_key_is_in_no_line_wherever_a_client_put_it(form: str) -> None:
     assert "skl_" not in told
 
 
+def test_a_client_writes_no_line_of_its_own() -> None:
+    script = """
+from api import create_app
+create_app(settings()).test_client().get("/x%0AERROR forged%0d%1b[2K\u2028more")
+try: raise ValueError("here")
+except ValueError: log.exception("two\\nlines")
+"""
+    told = logged(script, SKYLANE_LOG_LEVEL="INFO")
+    lines, _, traceback = told.partition("Traceback")
+    assert lines.splitlines()[-2:] == [
+        r"INFO GET /x\nERROR forged\r\x1b[2K\u2028more 404",
+        r"ERROR two\nlines",
+    ]
+    assert traceback.splitlines()[-1] == "ValueError: here"
+
+
 def test_below_the_level_nothing_is_said() -> None:
     assert logged("log.info('quiet'); log.warning('loud')") == "WARNING loud\n"

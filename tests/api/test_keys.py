@@ -15,6 +15,7 @@ import pytest
 
 from api import events, known_keys
 from store.database import Database
+from store.errors import StoreError
 from store.keys import Key, Keys, Secret
 from store.workers import Workers
 
@@ -149,6 +150,26 @@ def test_a_clock_that_is_set_back_prolongs_no_memory(
     assert known.owner(secret.text)  # from memory
     monkeypatch.setattr(time, "monotonic", lambda: started_s + known_keys.LONGEST_S)
     assert known.owner(secret.text) is None
+
+
+def test_a_key_is_known_no_longer_than_the_bound_however_long_it_is_asked_for(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, known, now_s = keys.create("camera"), known_keys.KnownKeys(keys), 0.0
+    monkeypatch.setattr(known_keys, "_clocks", lambda: (now_s, now_s))
+    assert known.owner(secret.text)
+
+    def hang(_: str) -> Key:
+        nonlocal now_s
+        now_s += 2.0
+        raise StoreError("database: all connections are in use")
+
+    monkeypatch.setattr(keys, "find", hang)
+    now_s = known_keys.LONGEST_S - 2.5
+    assert known.owner(secret.text)
+    now_s = known_keys.LONGEST_S - 1.5
+    with pytest.raises(StoreError):
+        known.owner(secret.text)
 
 
 def test_a_stream_ends_when_its_key_is_revoked(

@@ -26,7 +26,10 @@ def test_without_keys_only_this_machine_is_served(make: Callable[..., Any]) -> N
         ("X-Real-IP", "198.51.100.7", 403),
         ("X-Forwarded-Host", "skylane.example", 403),
         ("X-Forwarded-Proto", "https", 403),
+        ("X-Forwarded-Port", "443", 403),
+        ("x-forwarded-prefix", "/skylane", 403),
         ("Via", "1.1 proxy", 403),
+        ("X-Viator", "on foot", 200),
     ):
         answer = local.get("/results", headers={name: value})
         assert answer.status_code == status, (name, value)
