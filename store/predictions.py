@@ -241,9 +241,9 @@ class Predictions:
         )
         return {row["request_id"]: row["status"] for row in rows}
 
-    def delete(self, request_id: str) -> None:
+    def delete(self, row_id: int) -> None:
         """Delete a row. Whoever works on its image finds nothing to finish."""
-        self._database.query("DELETE FROM predictions WHERE request_id = %s", (request_id,))
+        self._database.query("DELETE FROM predictions WHERE id = %s", (row_id,))
 
     def forget(self, references: Sequence[Reference]) -> None:
         """Delete the rows that images were adopted into which the API has taken back."""
