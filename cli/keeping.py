@@ -77,7 +77,7 @@ def restore(folder: Path) -> None:
 
 @click.command()
 @click.option("--older-than", "age_s", type=Age(), metavar="AGE", help="30d, 12h")
-@click.option("--orphans", is_flag=True, help="Instead: files older than a day that no row names.")
+@click.option("--orphans", is_flag=True, help="Instead: images older than a day that no row names.")
 @click.option("--dry-run", is_flag=True, help="Only say how many there are.")
 def prune(age_s: float | None, orphans: bool, dry_run: bool) -> None:
     """Delete finished predictions that were accepted so long ago, and their images.
