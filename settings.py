@@ -23,7 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 ROOT = Path(__file__).resolve().parent
 MEBIBYTE = 1024 * 1024
 # In an address, and among parameters in libpq's other form.
-PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\bpassword\s*=\s*'?([^\s'&]+)")
+PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\w*password\s*=\s*'?([^\s'&]+)")
 SHORTEST = 4  # characters of a password that is looked for in logs: less is in many words
 # A file in it that is named like a variable has its value: secrets of Docker and Kubernetes.
 SECRETS = os.environ.get("SKYLANE_SECRETS_DIR", "/run/secrets")

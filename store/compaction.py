@@ -23,7 +23,8 @@ def taken(table: str, condition: str = "true") -> str:
     statement's own: two that add up at once would delete and insert the same rows in another
     order, and each wait for the other. The statement sees what was there before it had the lock,
     but rows that the other took by then it finds deleted and passes over, and rows that the
-    other changed it takes as they are now.
+    other changed it leaves to the next round. (Older versions of PostgreSQL take them as they are
+    now, which is as right.)
     """
     return f"""taken AS (
         DELETE FROM {table} WHERE ctid = ANY (ARRAY(

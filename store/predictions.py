@@ -34,6 +34,10 @@ LEFT_LYING = """
     status IN ('pending', 'running') AND coalesce(started_at, '-infinity') NOT BETWEEN
         clock_timestamp() - make_interval(secs => %(stale)s) AND clock_timestamp()"""
 
+# Of the row that the sweep has locked, and not of one that it reads besides: that would be the row
+# as it was when the statement began, and a living worker may have given it back since.
+SPENT = "status = 'running' AND attempts >= %(attempts)s"
+
 
 class Predictions:
     """Reads and writes rows. Every method raises ``StoreError`` when the database fails."""
@@ -181,20 +185,18 @@ class Predictions:
                 FOR UPDATE SKIP LOCKED),
             stale AS (
                 SELECT id FROM past UNION ALL SELECT id FROM to_come LIMIT %(limit)s)
-            UPDATE predictions p SET
-                status = CASE WHEN spent THEN 'failed' ELSE 'pending' END,
-                error_code = CASE WHEN spent THEN 'worker_died' END,
-                error_detail = CASE WHEN spent THEN
-                    'Work on this image was begun ' || p.attempts || ' times and never ended;'
+            UPDATE predictions SET
+                status = CASE WHEN {SPENT} THEN 'failed' ELSE 'pending' END,
+                error_code = CASE WHEN {SPENT} THEN 'worker_died' END,
+                error_detail = CASE WHEN {SPENT} THEN
+                    'Work on this image was begun ' || attempts || ' times and never ended;'
                     || ' its worker died or failed each time.' END,
-                finished_at = CASE WHEN spent THEN clock_timestamp() END,
-                committed_at = CASE WHEN spent THEN clock_timestamp() END,
-                started_at = CASE WHEN spent THEN started_at END,
+                finished_at = CASE WHEN {SPENT} THEN clock_timestamp() END,
+                committed_at = CASE WHEN {SPENT} THEN clock_timestamp() END,
+                started_at = CASE WHEN {SPENT} THEN started_at END,
                 enqueued_at = clock_timestamp()
-            FROM (SELECT id, status = 'running' AND attempts >= %(attempts)s AS spent
-                  FROM predictions WHERE id IN (SELECT id FROM stale)) AS verdict
-            WHERE p.id = verdict.id
-            RETURNING storage_key, storage_version, attempts, spent
+            WHERE id IN (SELECT id FROM stale)
+            RETURNING storage_key, storage_version, attempts, status = 'failed' AS spent
             """,
             {
                 "stale": stale_after_s,
@@ -241,9 +243,9 @@ class Predictions:
         )
         return {row["request_id"]: row["status"] for row in rows}
 
-    def delete(self, request_id: str) -> None:
+    def delete(self, row_id: int) -> None:
         """Delete a row. Whoever works on its image finds nothing to finish."""
-        self._database.query("DELETE FROM predictions WHERE request_id = %s", (request_id,))
+        self._database.query("DELETE FROM predictions WHERE id = %s", (row_id,))
 
     def forget(self, references: Sequence[Reference]) -> None:
         """Delete the rows that images were adopted into which the API has taken back."""

@@ -16,6 +16,8 @@ import psycopg2.extensions
 import pytest
 import requests
 
+from local import backup
+from local.errors import LocalError
 from local.ports import free_ports
 from settings import ROOT, Settings
 from store.database import Database
@@ -166,6 +168,20 @@ def test_a_line_that_has_a_password_after_all_loses_it() -> None:
             check=True,
         )
         assert "connecting to …" in done.stderr.replace("\\u2026", "…")
+
+
+def test_the_password_of_a_key_for_tls_is_one_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"postgresql://me:{DATABASE}@x/none?sslpassword=key-hunter2"
+    assert set(Settings(DATABASE_URL=address).passwords) == {DATABASE, "key-hunter2"}
+    script = tmp_path / "pg_dump"
+    script.write_text('#!/bin/sh\necho "$@" >&2; exit 1\n')
+    script.chmod(0o755)
+    monkeypatch.setattr(backup, "binary", lambda _: script)
+    with pytest.raises(LocalError, match="host=x") as told:
+        backup._run("pg_dump", address)
+    assert "hunter2" not in str(told.value)
 
 
 def test_secrets_may_come_as_files(tmp_path: Path) -> None:

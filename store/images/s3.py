@@ -22,7 +22,7 @@ DEFAULT_MAX_BYTES = 10 * 1024 * 1024
 DELETE_AT_ONCE = 1000  # objects, as many as S3 takes
 TOO_BUSY = (408, 429)  # HTTP statuses below 500 that do not speak of the one object
 # What S3 says of an object that is not there, or is another one than was asked for.
-GONE = ("NoSuchKey", "NoSuchVersion", "PreconditionFailed", "404")
+GONE = ("NoSuchKey", "NoSuchVersion", "PreconditionFailed")
 
 ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
 NULL = "null"  # version id of what was stored while a bucket kept no versions
@@ -279,7 +279,12 @@ class S3Images:
                     answer["Body"] = body.read()
             return answer
         except ClientError as error:
-            if error.response["Error"]["Code"] in GONE:
+            code = error.response["Error"]["Code"]
+            if code == "404" and operation == "head_object":
+                # No answer to HEAD says what is not there, and it may be the whole bucket. One to
+                # GET does, and needs the same permission.
+                return self._call("get_object", **arguments)
+            if code in GONE:
                 raise ImageNotFound(arguments.get("Key", "")) from error
             status = error.response["ResponseMetadata"].get("HTTPStatusCode", 500)
             if 400 <= status < 500 and status not in TOO_BUSY:

@@ -168,7 +168,7 @@ def test_what_is_deleted_is_waited_for_no_longer(
     [reference] = accept()
     following = Following(app, [reference.key])
     until(lambda: following.seen)
-    predictions.delete(reference.key)
+    predictions.delete(predictions.newest(1)[0]["id"])
     assert following.ends() == ["pending", "end"]
 
 

@@ -122,6 +122,27 @@ def test_who_loses_a_race_to_another_image_is_told_so(two: Two, tiles: list[Path
     assert two.stored() == [other]
 
 
+def test_a_deletion_that_ends_late_takes_no_image_that_came_meanwhile(
+    two: Two, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request_id = str(uuid4())
+    address = f"/results/{request_id}"
+    assert two.send(0, tile, request_id).status_code == 202
+    delete = two.at_hand[0].images.delete
+    others: list[int] = []
+
+    def slow(reference: Reference) -> None:
+        delete(reference)
+        others.append(two.apps[1].test_client().delete(address).status_code)  # tried again
+        others.append(two.send(1, tile, request_id).status_code)
+
+    monkeypatch.setattr(two.at_hand[0].images, "delete", slow)
+    assert two.apps[0].test_client().delete(address).status_code == 204
+    assert others == [204, 202]
+    assert (len(two.rows()), two.stored()) == (1, [tile])
+    assert two.apps[0].test_client().get(f"/images/{request_id}").data == tile
+
+
 def test_batches_that_cross_each_other_are_both_accepted_whole(two: Two, tiles: list[Path]) -> None:
     images, ids = [path.read_bytes() for path in tiles[:20]], [str(uuid4()) for _ in range(20)]
     start = threading.Barrier(4)

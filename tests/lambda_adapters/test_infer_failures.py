@@ -121,7 +121,7 @@ def test_what_was_deleted_does_not_come_back_by_an_event_that_comes_late(
     batch = of_sqs([of_s3([one]) for one in (gone, good)])
     if work_done:
         infer.handler(batch, None)
-        at_hand.predictions.delete(rows(at_hand)[gone.key]["request_id"])
+        at_hand.predictions.delete(rows(at_hand)[gone.key]["id"])
     at_hand.images.delete(gone)
     assert failed(infer.handler(batch, None)) == []
     assert [row["status"] for row in rows(at_hand).values()] == ["done"]

@@ -18,6 +18,7 @@ from local.errors import LocalError
 from settings import Settings
 from store.database import Database
 from store.images import open_images
+from store.keys import Keys
 from store.predictions import Predictions
 from store.records import NewPrediction
 from store.references import Reference
@@ -185,7 +186,7 @@ def test_an_upload_during_a_backup_leaves_no_image_without_a_row(
         patched.setattr(backup, "_run", run_and_go_on)
         assert backup.back_up(here, tmp_path / "copy") == backup.Copied(3, 3)
     there = another("there")
-    assert backup.restore(there, tmp_path / "copy") == backup.Copied(3, 3)
+    assert backup.restore(there, tmp_path / "copy") == (backup.Copied(3, 3), [])
     assert files(there) == {one.key for one in before}
 
 
@@ -220,7 +221,7 @@ def test_a_backup_whose_images_are_away_makes_no_rows_without_any(
     with pytest.raises(LocalError, match="images are not there"):
         backup.restore(there, tmp_path / "copy")
     (tmp_path / "elsewhere").rename(tmp_path / "copy" / "images")
-    assert backup.restore(there, tmp_path / "copy") == backup.Copied(1, 1)
+    assert backup.restore(there, tmp_path / "copy") == (backup.Copied(1, 1), [])
 
 
 def test_a_database_that_ends_what_is_idle_or_long_is_backed_up_all_the_same(
@@ -263,7 +264,27 @@ def test_a_restore_that_fails_can_be_made_again_and_needs_no_role_of_before(
         backup.restore(there, tmp_path / "copy")
     assert files(there) == set()
     dump.write_bytes(whole)
-    assert backup.restore(there, tmp_path / "copy") == backup.Copied(2, 2)
+    assert backup.restore(there, tmp_path / "copy") == (backup.Copied(2, 2), [])
+
+
+def test_a_key_that_was_revoked_since_the_backup_is_told_of_when_it_is_restored(
+    here: Settings, another: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    database = Database(here.database_url, size=1)
+    keys = Keys(database)
+    made = {name: keys.create(name).id for name in ("before", "since", "live")}
+    keys.revoke("before")
+    backup.back_up(here, tmp_path / "copy")
+    keys.revoke("since")
+    database.close()
+    there = another("there")
+    told = skylane(
+        "restore",
+        str(tmp_path / "copy"),
+        DATABASE_URL=there.database_url,
+        SKYLANE_HOME=str(there.home),
+    )
+    assert f"live as of the backup: since ({made['since']}), live ({made['live']})." in told.stdout
 
 
 def test_what_is_no_backup_is_told(tmp_path: Path) -> None:

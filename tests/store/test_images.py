@@ -14,7 +14,7 @@ import pytest
 
 from settings import Settings
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError, StoreError
-from store.images import FileImages, ImageStore, open_images
+from store.images import FileImages, ImageStore, S3Images, open_images
 from store.references import Reference
 
 
@@ -103,6 +103,16 @@ def test_an_s3_that_is_away_or_refuses_is_a_store_error(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     with pytest.raises(StoreError):
         open_images("s3://tiles", s3_endpoint).put("a", tile, "image/jpeg")
+
+
+def test_no_image_counts_as_gone_where_its_bucket_is_not_there(s3_endpoint: str) -> None:
+    images = S3Images("no-such-bucket", "", s3_endpoint)
+    for version in ("", "a" * 32, "a version"):
+        one = Reference("2026/01/01/a", version)
+        assert images.delete_many([one]) == []
+        for call in (images.get, images.describe, images.delete):
+            with pytest.raises(ImageStoreError, match="bucket"):
+                call(one)
 
 
 @pytest.mark.parametrize("key", ["../outside", "a/../../outside", "/etc/passwd"])

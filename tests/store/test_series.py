@@ -130,7 +130,7 @@ def test_a_finished_row_that_is_changed_or_deleted_is_neither_counted_again_nor_
     [inserted] = predictions.insert([known])  # the API, which its event has overtaken
     assert inserted["status"] == "done"
     assert totals(database) == (1, 0)
-    predictions.delete(str(known.request_id))
+    predictions.delete(inserted["id"])
     assert totals(database) == (1, 0)
 
 

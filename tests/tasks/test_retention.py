@@ -228,7 +228,7 @@ def test_what_is_deleted_while_it_is_in_work_is_not_there_again(
 ) -> None:
     [reference] = accept(1)
     predictions.claim([reference], "worker", 30)
-    predictions.delete(reference.key)
+    predictions.delete(predictions.newest(1)[0]["id"])
     predictions.finish(
         [Outcome(key=reference.key, version="", error_code="image_missing", error_detail="gone")]
     )
