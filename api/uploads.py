@@ -57,7 +57,7 @@ def upload_image() -> Response:
 def upload_batch() -> Response:
     """Classify several images; each is answered for by itself."""
     at_hand = services()
-    at_hand.admission.check()
+    at_hand.admission.check(request.content_length)
     wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
     with _reading():
         files = request.files.getlist("files")
@@ -120,7 +120,7 @@ def upload_batch() -> Response:
 
 def _upload() -> Response:
     at_hand = services()
-    at_hand.admission.check()
+    at_hand.admission.check(request.content_length)
     # One image, in base64 at the worst, and the form around it.
     one_image = at_hand.settings.max_image_bytes * 4 // 3 + FORM_BYTES
     request.max_content_length = min(one_image, at_hand.settings.max_body_bytes)
