@@ -100,7 +100,9 @@ class Intake:
         uploads.clear()
         ids = [_id_of(one) for one in named]
         if wait_s <= 0 or not self._places_to_wait.acquire(blocking=False):
-            return self._submit(named).result()
+            committed = self._submit(named)
+            del named  # else it is kept by an error of the commit, as long as that is kept
+            return committed.result()
         try:
             with self._finished.watch(ids) as waiter:
                 # Waited for once, until all is finished, and not for the commit as well: to wake

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -128,9 +128,11 @@ def _upload() -> Response:
     _check_label(request.args.get("true_label"), at_hand)  # even where the body has another
     with _reading():
         sent = _one_image()
-    [row] = at_hand.intake.accept([_checked(sent, at_hand)], wait_s)
+    uploads, request_id = [_checked(sent, at_hand)], sent.request_id
+    del sent  # who waits keeps no image in memory
+    [row] = at_hand.intake.accept(uploads, wait_s)
     if row is None:
-        raise _taken(sent.request_id)
+        raise _taken(request_id)
     g.request_ids = [row["request_id"]]
     prediction = prediction_out(row, at_hand.images.bucket)
     location = url_for("results.result", request_id=row["request_id"])
@@ -161,7 +163,8 @@ def _one_image() -> Sent:
         form = request.form
         request_id = _uuid(form.get("request_id")) or chosen
         label = form.get("true_label", label)
-        return Sent(_clean_name(file.filename or name), file.read(), label, request_id)
+        with closing(file):  # the form's copy, as in a batch
+            return Sent(_clean_name(file.filename or name), file.read(), label, request_id)
     if request.mimetype.startswith("image/"):
         data = request.get_data(cache=False)
         if request.content_length not in (None, len(data)):
@@ -172,7 +175,7 @@ def _one_image() -> Sent:
             )
         return Sent(_clean_name(name), data, label, chosen)
     if request.is_json:
-        document = request.get_json()
+        document = request.get_json(cache=False)
         if not isinstance(document, dict) or not isinstance(document.get("image_base64"), str):
             raise Problem(400, "missing_field", f"The JSON has no `image_base64`. Send {FORMS}.")
         for field in ("filename", "true_label", "request_id"):
