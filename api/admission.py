@@ -11,7 +11,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from store.errors import StoreError
@@ -29,6 +30,10 @@ DISK_MOST_S = 5.0  # likewise, where the disk is behind: it soon has what was ta
 # A request with more is large, as in api.arrival. Smaller ones need no bound in bytes: each holds
 # one of the server's threads until it is on disk.
 LARGE_BYTES = 1024 * 1024
+# Large requests that are read at once. That is work of one processor, and done no sooner by many,
+# who would all have what it takes in memory: of JSON, four times its size. The others lie where
+# they arrived, and count there. Nobody's slowness is waited for: a body has come by then.
+READ_AT_ONCE = 2
 
 
 class Overloaded(Exception):
@@ -65,6 +70,7 @@ class Admission:
         self._most_bytes = most_bytes
         self.refused = 0  # requests
         self._look_every_s = look_every_s
+        self._places_to_read = threading.BoundedSemaphore(READ_AT_ONCE)
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._look_at_s = float("-inf")
@@ -74,7 +80,7 @@ class Admission:
         self._worked_s: float | None = None  # when images were being finished, or the first look
 
     def check(self, size_bytes: int | None) -> None:
-        """Refuse what would be refused by ``enter``: before the work of reading it.
+        """Refuse what would be refused by ``enter``.
 
         ``size_bytes`` is the request's size, where it is known.
 
@@ -84,6 +90,21 @@ class Admission:
         self._look_again()
         with self._lock:
             self._refuse_beyond_limits(size_bytes or 0)
+
+    @contextmanager
+    def reading(self, size_bytes: int | None) -> Iterator[None]:
+        """Have a place to read a request in, if its images would be taken then.
+
+        Raises:
+            Overloaded: they would not, and nothing was read.
+        """
+        self.check(size_bytes)
+        if size_bytes is not None and size_bytes <= LARGE_BYTES:
+            yield
+            return
+        with self._places_to_read:
+            self.check(size_bytes)  # others were taken meanwhile
+            yield
 
     def enter(self, images: int, size_bytes: int) -> None:
         """Take a request's images; ``left`` has to follow, whatever becomes of them.

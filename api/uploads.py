@@ -11,6 +11,7 @@ from uuid import UUID
 
 from flask import Response, g, jsonify, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import HTTPException
 
 import tracing
@@ -57,8 +58,34 @@ def upload_image() -> Response:
 def upload_batch() -> Response:
     """Classify several images; each is answered for by itself."""
     at_hand = services()
-    at_hand.admission.check(request.content_length)
     wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
+    with at_hand.admission.reading(request.content_length):
+        files, ids, good, results = _batch(at_hand)
+    numbers, uploads = list(good), list(good.values())
+    del good
+    rows = at_hand.intake.accept(uploads, wait_s) if uploads else []
+    g.request_ids = [row["request_id"] for row in rows if row]
+    for number, row in zip(numbers, rows, strict=True):
+        results[number] = (
+            prediction_out(row, at_hand.images.bucket)
+            if row
+            else _rejected(_clean_name(files[number].filename), _taken(ids[number]))
+        )
+    if all(result["status"] == "rejected" for result in results):
+        raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
+    finished = all(result["status"] not in ("pending", "running") for result in results)
+    response = jsonify(count=len(results), results=results, resources=at_hand.load())
+    response.status_code = 200 if finished else 202
+    return response
+
+
+def _batch(
+    at_hand: Services,
+) -> tuple[list[FileStorage], list[UUID | None], dict[int, Upload], list[dict[str, Any]]]:
+    """Read a form: its files, which are closed then, and their ids, if they have any.
+
+    Then, by their numbers, those that are acceptable, and of each file how it was rejected, if so.
+    """
     with _reading():
         files = request.files.getlist("files")
         labels = request.form.getlist("true_label")
@@ -100,33 +127,17 @@ def upload_batch() -> Response:
         except Problem as problem:
             results.append(_rejected(name, problem))
         file.close()  # the form's copy, which is on a tmpfs in a container, and so in memory
-    numbers, uploads = list(good), list(good.values())
-    del good, file
-    rows = at_hand.intake.accept(uploads, wait_s) if uploads else []
-    g.request_ids = [row["request_id"] for row in rows if row]
-    for number, row in zip(numbers, rows, strict=True):
-        results[number] = (
-            prediction_out(row, at_hand.images.bucket)
-            if row
-            else _rejected(_clean_name(files[number].filename), _taken(ids[number]))
-        )
-    if all(result["status"] == "rejected" for result in results):
-        raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
-    finished = all(result["status"] not in ("pending", "running") for result in results)
-    response = jsonify(count=len(results), results=results, resources=at_hand.load())
-    response.status_code = 200 if finished else 202
-    return response
+    return files, ids, good, results
 
 
 def _upload() -> Response:
     at_hand = services()
-    at_hand.admission.check(request.content_length)
     # One image, in base64 at the worst, and the form around it.
     one_image = at_hand.settings.max_image_bytes * 4 // 3 + FORM_BYTES
     request.max_content_length = min(one_image, at_hand.settings.max_body_bytes)
     wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
     _check_label(request.args.get("true_label"), at_hand)  # even where the body has another
-    with _reading():
+    with at_hand.admission.reading(request.content_length), _reading():
         sent = _one_image()
     uploads, request_id = [_checked(sent, at_hand)], sent.request_id
     del sent  # who waits keeps no image in memory

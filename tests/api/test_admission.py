@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 import threading
@@ -14,8 +15,8 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
-from api import create_app, metrics
-from api.admission import Admission, Overloaded
+from api import create_app, metrics, uploads
+from api.admission import READ_AT_ONCE, Admission, Overloaded
 from local.s3 import BUCKET
 from settings import ROOT, Settings
 from store.database import Database
@@ -110,6 +111,38 @@ def test_large_images_that_a_slow_disk_has_not_got_are_bounded_and_keep_no_small
     assert large().status_code == 202
     stored = [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
     assert len(stored) == 10 + 3 * 10
+
+
+def test_no_more_large_requests_are_read_at_once_than_there_are_places(
+    make: Make, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, decode = make(), uploads._from_base64
+    reading, many, small_came = [0], threading.Event(), threading.Event()
+
+    def slow(text: str) -> bytes:
+        reading[0] += 1
+        if reading[0] > READ_AT_ONCE:
+            many.set()
+        try:
+            assert small_came.wait(20)
+            return decode(text)
+        finally:
+            reading[0] -= 1
+
+    def large() -> int:
+        image = base64.b64encode(tile + bytes(1_000_000)).decode()
+        answer = app.test_client().post("/upload?wait=0", json={"image_base64": image})
+        return int(answer.status_code)
+
+    monkeypatch.setattr(uploads, "_from_base64", slow)
+    with ThreadPoolExecutor(6) as threads:
+        answers = [threads.submit(large) for _ in range(6)]
+        until(lambda: reading[0] >= READ_AT_ONCE)
+        assert upload(app, tile).status_code == 202
+        too_many = many.wait(0.3)
+        small_came.set()
+        assert [one.result(20) for one in answers] == [202] * 6
+    assert not too_many
 
 
 def test_a_burst_between_two_looks_does_not_exceed_the_limit(make: Make, tile: bytes) -> None:
