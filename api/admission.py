@@ -31,7 +31,7 @@ DISK_MOST_S = 5.0  # likewise, where the disk is behind: it soon has what was ta
 # one of the server's threads until it is on disk.
 LARGE_BYTES = 1024 * 1024
 # Large requests that are read at once. That is work of one processor, and done no sooner by many,
-# who would all have what it takes in memory: of JSON, four times its size. The others lie where
+# who would all have what it takes in memory: of JSON, three times its size. The others lie where
 # they arrived, and count there. Nobody's slowness is waited for: a body has come by then.
 READ_AT_ONCE = 2
 
