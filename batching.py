@@ -10,6 +10,7 @@ import os
 import queue
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -82,25 +83,32 @@ class MicroBatcher(Generic[Item, Result]):
 
     def _run(self) -> None:
         while True:
-            calls = self._gather()
-            together = [item for items, _ in calls for item in items]
-            n = len(together)
-            try:
-                with self._time_limit():
-                    results = list(self._function(together))
-                if len(results) != n:
-                    raise ValueError(f"{len(results)} results for a batch of {n} items")
-                for items, future in calls:
-                    mine, results = results[: len(items)], results[len(items) :]
-                    future.set_result(mine)
-            except BaseException as error:  # it belongs to the callers, whatever it is
-                if self._time_limit_s is not None and _no_memory(error):
-                    _end_process(b"there is no memory for a batch")
-                for _, future in calls:
-                    if not future.done():
-                        future.set_exception(error)
-            # Else they stay, tens of megabytes of images at times, until the next batch comes.
-            calls, together, results = [], [], []
+            # In a frame of its own: what it names would stay until the next batch comes, tens of
+            # megabytes of images at times.
+            self._work_on(self._gather())
+
+    def _work_on(self, calls: list[tuple[list[Item], Future[list[Result]]]]) -> None:
+        together = [item for items, _ in calls for item in items]
+        n = len(together)
+        try:
+            with self._time_limit():
+                results = list(self._function(together))
+            if len(results) != n:
+                raise ValueError(f"{len(results)} results for a batch of {n} items")
+            for items, future in calls:
+                mine, results = results[: len(items)], results[len(items) :]
+                future.set_result(mine)
+        except BaseException as error:  # it belongs to the callers, whatever it is
+            if self._time_limit_s is not None and _no_memory(error):
+                _end_process(b"there is no memory for a batch")
+            futures = [future for _, future in calls if not future.done()]
+            # An error keeps the frames that it went through, and the futures in this one keep it:
+            # all of that stays until cycles are looked for, and no items may be in it.
+            _clear_frames(error)
+            calls.clear()
+            together.clear()
+            for future in futures:
+                future.set_exception(error)
 
     @contextmanager
     def _time_limit(self) -> Iterator[None]:
@@ -120,6 +128,12 @@ class MicroBatcher(Generic[Item, Result]):
 def _no_memory(error: BaseException) -> bool:
     # Threads have stacks, and Python has no exception of its own for one that cannot be had.
     return isinstance(error, MemoryError) or "can't start new thread" in str(error)
+
+
+def _clear_frames(error: BaseException | None) -> None:
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _end_process(why: bytes) -> None:

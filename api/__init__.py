@@ -79,7 +79,11 @@ def create_app(chosen: Settings | None = None) -> OpenAPI:
     finished = Finished(chosen.database_url, predictions.get)
     statistics = Statistics(database)
     admission = Admission(
-        statistics.backlog, most_images=chosen.max_queued, most_age_s=chosen.max_queue_age_s
+        statistics.backlog,
+        most_images=chosen.max_queued,
+        most_age_s=chosen.max_queue_age_s,
+        # One of the largest is being stored, and the next is here already: no disk waits for us.
+        most_bytes=chosen.max_body_bytes,
     )
     workers = Workers(database)
     artefact = artefact_path(chosen)

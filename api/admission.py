@@ -2,7 +2,7 @@
 
 A queue without a bound only grows slower answers, until memory ends it. So beyond so many
 unfinished images, or behind one that has waited for so long, uploads are refused, and are told
-when to come again.
+when to come again. Large ones are as well while too many bytes wait for a slow disk.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NoReturn
 
 from store.errors import StoreError
 from store.statistics import Backlog
@@ -24,6 +26,14 @@ PAUSE_MOST_S = 2.0  # and yet so often, for what is known grows old: what came s
 FAILED_PAUSE_S = 1.0  # what is not known refuses nobody, or those whom there is room for
 RETRY_LEAST_S, RETRY_MOST_S = 1.0, 30.0
 IDLE_MOST_S = 10.0  # told to come back after, where nothing is finished
+DISK_MOST_S = 5.0  # likewise, where the disk is behind: it soon has what was taken
+# A request with more is large, as in api.arrival. Smaller ones need no bound in bytes: each holds
+# one of the server's threads until it is on disk.
+LARGE_BYTES = 1024 * 1024
+# Large requests that are read at once. That is work of one processor, and done no sooner by many,
+# who would all have what it takes in memory: of JSON, three times its size. The others lie where
+# they arrived, and count there. Nobody's slowness is waited for: a body has come by then.
+READ_AT_ONCE = 2
 
 
 class Overloaded(Exception):
@@ -40,6 +50,9 @@ class Admission:
     A request is taken whole or not at all. It is taken as long as there is room for one image,
     so the limit is exceeded by one batch at most; and with several processes besides by what
     the others take between two looks of this one. A limit of 0 is none.
+
+    ``most_bytes`` is of images in memory, read and not yet on disk: once there are so many, large
+    requests are refused. So it is exceeded by one request at most, and by small ones.
     """
 
     def __init__(
@@ -48,32 +61,52 @@ class Admission:
         *,
         most_images: int,
         most_age_s: float,
+        most_bytes: int = 0,
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
         self._look = look
         self.most_images = most_images
         self.most_age_s = most_age_s
+        self._most_bytes = most_bytes
         self.refused = 0  # requests
         self._look_every_s = look_every_s
+        self._places_to_read = threading.BoundedSemaphore(READ_AT_ONCE)
         self._lock = threading.Lock()
         self._looking = threading.Lock()
         self._look_at_s = float("-inf")
         self._seen: Backlog | None = None
         self._came = 0  # images committed since then
-        self._coming = 0  # images taken, on their way to their commit
+        self._coming = self._coming_bytes = 0  # images taken, on their way to their commit
         self._worked_s: float | None = None  # when images were being finished, or the first look
 
-    def check(self) -> None:
-        """Refuse what would be refused by ``enter``: before the work of reading it.
+    def check(self, size_bytes: int | None) -> None:
+        """Refuse what would be refused by ``enter``.
+
+        ``size_bytes`` is the request's size, where it is known.
 
         Raises:
             Overloaded: there is no room.
         """
         self._look_again()
         with self._lock:
-            self._refuse_beyond_limits()
+            self._refuse_beyond_limits(size_bytes or 0)
 
-    def enter(self, images: int) -> None:
+    @contextmanager
+    def reading(self, size_bytes: int | None) -> Iterator[None]:
+        """Have a place to read a request in, if its images would be taken then.
+
+        Raises:
+            Overloaded: they would not, and nothing was read.
+        """
+        self.check(size_bytes)
+        if size_bytes is not None and size_bytes <= LARGE_BYTES:
+            yield
+            return
+        with self._places_to_read:
+            self.check(size_bytes)  # others were taken meanwhile
+            yield
+
+    def enter(self, images: int, size_bytes: int) -> None:
         """Take a request's images; ``left`` has to follow, whatever becomes of them.
 
         Raises:
@@ -81,16 +114,21 @@ class Admission:
         """
         self._look_again()
         with self._lock:
-            self._refuse_beyond_limits()
+            self._refuse_beyond_limits(size_bytes)
             self._coming += images
+            self._coming_bytes += size_bytes
 
-    def left(self, images: int, committed: int) -> None:
+    def left(self, images: int, size_bytes: int, committed: int) -> None:
         """Say that images that were taken are on their way no longer; so many have rows."""
         with self._lock:
             self._coming -= images
+            self._coming_bytes -= size_bytes
             self._came += committed
 
-    def _refuse_beyond_limits(self) -> None:
+    def _refuse_beyond_limits(self, size_bytes: int) -> None:
+        if size_bytes > LARGE_BYTES and 0 < self._most_bytes <= self._coming_bytes:
+            told_s = random.uniform(RETRY_LEAST_S, DISK_MOST_S)  # noqa: S311  (no secret)
+            self._refuse(f"{self._coming_bytes} bytes of images wait to be stored.", round(told_s))
         if self._seen is None:  # the database is away, and who inserts will say so
             return
         depth = self._seen.unfinished + self._came + self._coming
@@ -100,8 +138,11 @@ class Admission:
             why = f"An image has been waiting for {self._seen.oldest_s:.0f} s."
         else:
             return
+        self._refuse(why, self._retry_s(depth))
+
+    def _refuse(self, why: str, retry_after_s: int) -> NoReturn:
         self.refused += 1
-        raise Overloaded(f"{why} This request was not taken; send it again.", self._retry_s(depth))
+        raise Overloaded(f"{why} This request was not taken; send it again.", retry_after_s)
 
     def _retry_s(self, depth: int) -> int:
         """Return a time by when some of the queue is gone, another one for each who asks.

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
-from api.admission import Admission
+from api.admission import LARGE_BYTES, Admission
 from batching import MicroBatcher
 from store.errors import Conflict, StoreError
 from store.images import ImageStore
@@ -50,8 +50,9 @@ class Intake:
     """The only way in. Uploads that arrive together are committed together.
 
     A commit waits for the disk, and so does each image; but ten of them that wait
-    together wait once. Under load this is most of what an upload costs. ``enqueue`` is None
-    in a lane where an image that is stored is an event already.
+    together wait once. Under load this is most of what an upload costs. Large requests are
+    committed among themselves, and together have no more bytes than ``admission`` takes.
+    ``enqueue`` is None in a lane where an image that is stored is an event already.
     """
 
     def __init__(
@@ -99,7 +100,9 @@ class Intake:
         uploads.clear()
         ids = [_id_of(one) for one in named]
         if wait_s <= 0 or not self._places_to_wait.acquire(blocking=False):
-            return self._submit(named).result()
+            committed = self._submit(named)
+            del named  # else it is kept by an error of the commit, as long as that is kept
+            return committed.result()
         try:
             with self._finished.watch(ids) as waiter:
                 # Waited for once, until all is finished, and not for the commit as well: to wake
@@ -119,28 +122,32 @@ class Intake:
         Raises:
             Overloaded: there is no room for them.
         """
-        images = len(uploads)
-        self._admission.enter(images)
+        images, size_bytes = len(uploads), sum(len(upload.data) for _, upload in uploads)
+        self._admission.enter(images, size_bytes)
         try:
-            committed = self._committed_together(uploads)
+            committed = self._committed_together(uploads, size_bytes)
         except BaseException:  # no thread could be started: they are not on their way
-            self._admission.left(images, 0)
+            self._admission.left(images, size_bytes, committed=0)
             raise
-        committed.add_done_callback(partial(self._left, images))
+        committed.add_done_callback(partial(self._left, images, size_bytes))
         return committed
 
-    def _left(self, images: int, committed: Future[list[Row | None]]) -> None:
-        self._admission.left(images, 0 if committed.exception() else images)
+    def _left(self, images: int, size_bytes: int, committed: Future[list[Row | None]]) -> None:
+        self._admission.left(images, size_bytes, 0 if committed.exception() else images)
 
-    def _committed_together(self, uploads: list[Named]) -> Future[list[Row | None]]:
+    def _committed_together(
+        self, uploads: list[Named], size_bytes: int
+    ) -> Future[list[Row | None]]:
         with self._batchers_lock:
             if not self._batchers_made:
                 self._insert = MicroBatcher(self._commit, size=COMMIT_TOGETHER)
+                # Small ones would wait for all that the disk has to take of these.
+                self._insert_large = MicroBatcher(self._commit, size=COMMIT_TOGETHER)
                 if self._enqueue:
                     publish = partial(self._enqueue_or_leave, self._enqueue)
                     self._publish = MicroBatcher(publish, size=COMMIT_TOGETHER)
                 self._batchers_made = True
-        return self._insert.submit(uploads)
+        return (self._insert_large if size_bytes > LARGE_BYTES else self._insert).submit(uploads)
 
     def _commit(self, uploads: list[Named]) -> list[Row | None]:
         ids = [_id_of(one) for one in uploads]

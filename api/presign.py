@@ -56,7 +56,7 @@ def presign(body: Presign) -> Response:
             f"`true_label` {body.true_label[:80]!r} is not a class of the model.",
             accepted_labels=at_hand.labels,
         )
-    at_hand.admission.check()
+    at_hand.admission.check(None)
     request_id = uuid4()
     limit = at_hand.settings.max_image_bytes
     key, form = images.presign(
@@ -92,7 +92,7 @@ def complete(body: Complete) -> Response:
     at_hand = services()
     images = _s3()
     if at_hand.settings.lane == "on-prem":  # in the cloud it is accepted by then, by S3's event
-        at_hand.admission.check()
+        at_hand.admission.check(None)
     if not OURS.fullmatch(images.below_prefix(body.key) or ""):
         raise Problem(422, "invalid_parameter", "`key` is not one that a form was made for.")
     try:

@@ -181,7 +181,7 @@ class StatsOut(BaseModel):
         description="unfinished images beyond which uploads are refused; 0: none"
     )
     max_queue_age_s: float = Field(description="likewise, how long one may have waited; 0: ever")
-    uploads_refused: int = Field(description="for that, by the process that answers")
+    uploads_refused: int = Field(description="as overloaded, by the process that answers")
     workers: list[WorkerOut] = Field(description="live ones; none in the cloud, where AWS has them")
     system_resources: Resources
 

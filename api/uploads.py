@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import Response, g, jsonify, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
+from werkzeug.datastructures import FileStorage
 from werkzeug.exceptions import HTTPException
 
 import tracing
@@ -57,8 +58,34 @@ def upload_image() -> Response:
 def upload_batch() -> Response:
     """Classify several images; each is answered for by itself."""
     at_hand = services()
-    at_hand.admission.check()
     wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
+    with at_hand.admission.reading(request.content_length):
+        files, ids, good, results = _batch(at_hand)
+    numbers, uploads = list(good), list(good.values())
+    del good
+    rows = at_hand.intake.accept(uploads, wait_s) if uploads else []
+    g.request_ids = [row["request_id"] for row in rows if row]
+    for number, row in zip(numbers, rows, strict=True):
+        results[number] = (
+            prediction_out(row, at_hand.images.bucket)
+            if row
+            else _rejected(_clean_name(files[number].filename), _taken(ids[number]))
+        )
+    if all(result["status"] == "rejected" for result in results):
+        raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
+    finished = all(result["status"] not in ("pending", "running") for result in results)
+    response = jsonify(count=len(results), results=results, resources=at_hand.load())
+    response.status_code = 200 if finished else 202
+    return response
+
+
+def _batch(
+    at_hand: Services,
+) -> tuple[list[FileStorage], list[UUID | None], dict[int, Upload], list[dict[str, Any]]]:
+    """Read a form: its files, which are closed then, and their ids, if they have any.
+
+    Then, by their numbers, those that are acceptable, and of each file how it was rejected, if so.
+    """
     with _reading():
         files = request.files.getlist("files")
         labels = request.form.getlist("true_label")
@@ -100,37 +127,23 @@ def upload_batch() -> Response:
         except Problem as problem:
             results.append(_rejected(name, problem))
         file.close()  # the form's copy, which is on a tmpfs in a container, and so in memory
-    numbers, uploads = list(good), list(good.values())
-    del good, file
-    rows = at_hand.intake.accept(uploads, wait_s) if uploads else []
-    g.request_ids = [row["request_id"] for row in rows if row]
-    for number, row in zip(numbers, rows, strict=True):
-        results[number] = (
-            prediction_out(row, at_hand.images.bucket)
-            if row
-            else _rejected(_clean_name(files[number].filename), _taken(ids[number]))
-        )
-    if all(result["status"] == "rejected" for result in results):
-        raise Problem(422, "no_valid_file", "None of the files is acceptable.", results=results)
-    finished = all(result["status"] not in ("pending", "running") for result in results)
-    response = jsonify(count=len(results), results=results, resources=at_hand.load())
-    response.status_code = 200 if finished else 202
-    return response
+    return files, ids, good, results
 
 
 def _upload() -> Response:
     at_hand = services()
-    at_hand.admission.check()
     # One image, in base64 at the worst, and the form around it.
     one_image = at_hand.settings.max_image_bytes * 4 // 3 + FORM_BYTES
     request.max_content_length = min(one_image, at_hand.settings.max_body_bytes)
     wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
     _check_label(request.args.get("true_label"), at_hand)  # even where the body has another
-    with _reading():
+    with at_hand.admission.reading(request.content_length), _reading():
         sent = _one_image()
-    [row] = at_hand.intake.accept([_checked(sent, at_hand)], wait_s)
+    uploads, request_id = [_checked(sent, at_hand)], sent.request_id
+    del sent  # who waits keeps no image in memory
+    [row] = at_hand.intake.accept(uploads, wait_s)
     if row is None:
-        raise _taken(sent.request_id)
+        raise _taken(request_id)
     g.request_ids = [row["request_id"]]
     prediction = prediction_out(row, at_hand.images.bucket)
     location = url_for("results.result", request_id=row["request_id"])
@@ -161,7 +174,8 @@ def _one_image() -> Sent:
         form = request.form
         request_id = _uuid(form.get("request_id")) or chosen
         label = form.get("true_label", label)
-        return Sent(_clean_name(file.filename or name), file.read(), label, request_id)
+        with closing(file):  # the form's copy, as in a batch
+            return Sent(_clean_name(file.filename or name), file.read(), label, request_id)
     if request.mimetype.startswith("image/"):
         data = request.get_data(cache=False)
         if request.content_length not in (None, len(data)):
@@ -172,7 +186,7 @@ def _one_image() -> Sent:
             )
         return Sent(_clean_name(name), data, label, chosen)
     if request.is_json:
-        document = request.get_json()
+        document = request.get_json(cache=False)
         if not isinstance(document, dict) or not isinstance(document.get("image_base64"), str):
             raise Problem(400, "missing_field", f"The JSON has no `image_base64`. Send {FORMS}.")
         for field in ("filename", "true_label", "request_id"):

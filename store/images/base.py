@@ -12,6 +12,9 @@ from store.references import Reference
 
 log = logging.getLogger(__name__)
 
+# Callers of ``put_many`` that do not wait for each other: the API stores large images beside small.
+PUT_AT_ONCE = 2
+
 NewImage = tuple[str, bytes, str]  # key, data, content type
 NoBytes = Unreadable | ImageStoreError
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from store.images.base import PUT_AT_ONCE
+
 # S3 answers one request in 10-50 ms whatever its size: ask for a batch's images together.
 S3_CONCURRENCY = 16
 # Three tries end within 20 s, their pauses included: before a row counts as left lying
@@ -25,7 +27,7 @@ def s3_client(endpoint_url: str) -> Any:
             connect_timeout=S3_CONNECT_TIMEOUT_S,
             read_timeout=S3_READ_TIMEOUT_S,
             retries={"mode": "standard", "total_max_attempts": S3_TRIES},
-            max_pool_connections=S3_CONCURRENCY,
+            max_pool_connections=PUT_AT_ONCE * S3_CONCURRENCY,
             # For presigned forms: what botocore would take, new buckets refuse.
             signature_version="s3v4",
             s3={} if endpoint_url else {"addressing_style": "virtual"},

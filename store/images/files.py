@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError
-from store.images.base import NewImage, NoBytes, get_or_error, put_all
+from store.images.base import PUT_AT_ONCE, NewImage, NoBytes, get_or_error, put_all
 from store.references import Reference
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,9 @@ class FileImages:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self._threads = ThreadPoolExecutor(FLUSH_CONCURRENCY, thread_name_prefix="files")
+        self._threads = ThreadPoolExecutor(
+            PUT_AT_ONCE * FLUSH_CONCURRENCY, thread_name_prefix="files"
+        )
 
     def connect(self) -> None:
         pass

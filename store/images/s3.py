@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError, ImageTooLarge, StoreError
-from store.images.base import NewImage, NoBytes, get_or_error, put_all
+from store.images.base import PUT_AT_ONCE, NewImage, NoBytes, get_or_error, put_all
 from store.images.client import S3_CONCURRENCY, s3_client
 from store.references import Reference
 
@@ -55,6 +55,7 @@ class S3Images:
         self._endpoint_url = endpoint_url
         self._max_bytes = max_bytes
         self._threads = ThreadPoolExecutor(S3_CONCURRENCY, thread_name_prefix="s3")
+        self._puts = ThreadPoolExecutor(PUT_AT_ONCE * S3_CONCURRENCY, thread_name_prefix="s3-put")
         self._connecting = threading.Lock()
         self._made: Any = None
 
@@ -76,7 +77,7 @@ class S3Images:
         return Reference(key, _version(answer))
 
     def put_many(self, images: Sequence[NewImage]) -> list[Reference]:
-        return put_all(self, self._threads, images, S3_CONCURRENCY)
+        return put_all(self, self._puts, images, S3_CONCURRENCY)
 
     def get(self, reference: Reference) -> bytes:
         data: bytes = self._find("get_object", reference)["Body"]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.serving import make_server
 
-from api import create_app, metrics
-from api.admission import Admission, Overloaded
+from api import create_app, metrics, uploads
+from api.admission import READ_AT_ONCE, Admission, Overloaded
 from local.s3 import BUCKET
 from settings import ROOT, Settings
 from store.database import Database
 from store.errors import StoreError
+from store.images import FileImages
+from store.references import Reference
 from store.statistics import Backlog, Statistics
 from tests.stack import until
 
@@ -77,6 +81,68 @@ def test_a_batch_is_taken_whole_or_not_at_all(make: Make, tiles: list[Path]) -> 
     # There is room for one, so there is for all: the limit is exceeded by one batch at most.
     assert [batch(app, tiles[:4]).status_code for _ in range(3)] == [202, 202, 429]
     assert app.extensions["skylane"].statistics.backlog().unfinished == 8
+
+
+def test_large_images_that_a_slow_disk_has_not_got_are_bounded_and_keep_no_small_one_waiting(
+    make: Make, tile: bytes, tiles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = make(max_body_bytes=3_000_000)
+    put, go_on = FileImages.put, threading.Event()
+
+    def slow(store: FileImages, key: str, data: bytes, content_type: str) -> Reference:
+        assert len(data) < 100_000 or go_on.wait(20)
+        return put(store, key, data, content_type)
+
+    def large() -> Any:  # two megabytes, of more images than are written side by side
+        files = [(BytesIO(tile + bytes(200_000)), f"{number}.jpg") for number in range(10)]
+        return app.test_client().post("/upload_batch?wait=0", data={"files": files})
+
+    monkeypatch.setattr(FileImages, "put", slow)
+    with ThreadPoolExecutor(3) as threads:
+        taken = [threads.submit(large) for _ in range(2)]
+        until(lambda: app.extensions["skylane"].admission._coming == 20)
+        refused = large()
+        assert (refused.status_code, refused.json["code"]) == (429, "overloaded")
+        assert 1 <= int(refused.headers["Retry-After"]) <= 5
+        small = [threads.submit(upload, app, tile), threads.submit(batch, app, tiles[:9])]
+        assert [one.result(10).status_code for one in small] == [202, 202]
+        go_on.set()
+        assert [one.result(20).status_code for one in taken] == [202, 202]
+    assert large().status_code == 202
+    stored = [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
+    assert len(stored) == 10 + 3 * 10
+
+
+def test_no_more_large_requests_are_read_at_once_than_there_are_places(
+    make: Make, tile: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, decode = make(), uploads._from_base64
+    reading, many, small_came = [0], threading.Event(), threading.Event()
+
+    def slow(text: str) -> bytes:
+        reading[0] += 1
+        if reading[0] > READ_AT_ONCE:
+            many.set()
+        try:
+            assert small_came.wait(20)
+            return decode(text)
+        finally:
+            reading[0] -= 1
+
+    def large() -> int:
+        image = base64.b64encode(tile + bytes(1_000_000)).decode()
+        answer = app.test_client().post("/upload?wait=0", json={"image_base64": image})
+        return int(answer.status_code)
+
+    monkeypatch.setattr(uploads, "_from_base64", slow)
+    with ThreadPoolExecutor(6) as threads:
+        answers = [threads.submit(large) for _ in range(6)]
+        until(lambda: reading[0] >= READ_AT_ONCE)
+        assert upload(app, tile).status_code == 202
+        too_many = many.wait(0.3)
+        small_came.set()
+        assert [one.result(20) for one in answers] == [202] * 6
+    assert not too_many
 
 
 def test_a_burst_between_two_looks_does_not_exceed_the_limit(make: Make, tile: bytes) -> None:
@@ -165,8 +231,8 @@ def test_without_limits_nobody_looks(database: Database) -> None:
         raise AssertionError("it looked")
 
     admission = Admission(look, most_images=0, most_age_s=0)
-    admission.enter(1_000_000)
-    admission.check()
+    admission.enter(1_000_000, 0)
+    admission.check(None)
 
 
 def test_who_is_refused_is_told_to_come_back_while_the_queue_drains(
@@ -184,7 +250,7 @@ def test_who_is_refused_is_told_to_come_back_while_the_queue_drains(
         answers = set()
         for _ in range(100):
             with pytest.raises(Overloaded) as refused:
-                admission.check()
+                admission.check(None)
             answers.add(refused.value.retry_after_s)
         return answers
 
@@ -218,27 +284,27 @@ def test_a_look_that_took_long_or_failed_is_soon_followed_by_another(
 
     def burst() -> None:
         for _ in range(90):
-            admission.enter(1)
-            admission.left(1, 1)
+            admission.enter(1, 0)
+            admission.left(1, 0, 1)
 
     admission = Admission(look, most_images=100, most_age_s=0)
     burst()
     for takes_s, away in ((15.0, False), (15.0, True), (0.0, True)):
         now[0] += 20
-        admission.check()
+        admission.check(None)
         takes_s, away = 0.0, False
         now[0] += 2  # what came before is all done by now
         burst()
     takes_s, away = 15.0, True  # nothing is known, and all are let in
     admission = Admission(look, most_images=100, most_age_s=0)
-    admission.check()
+    admission.check(None)
     looked = looks
-    admission.check()
+    admission.check(None)
     assert looks == looked  # for a second
     takes_s, away, unfinished = 0.0, False, 1000
     now[0] += 1
     with pytest.raises(Overloaded):
-        admission.check()
+        admission.check(None)
 
 
 def test_the_depth_costs_one_look_however_many_ask(database: Database, accept: Any) -> None:
@@ -251,7 +317,7 @@ def test_the_depth_costs_one_look_however_many_ask(database: Database, accept: A
 
     admission = Admission(look, most_images=10, most_age_s=0, look_every_s=NEVER_S)
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(lambda _: admission.check(), range(200)))
+        list(threads.map(lambda _: admission.check(None), range(200)))
     assert len(looks) == 1
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import gc
 import io
 import tempfile
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from api.waiting import wanted_wait
 from settings import Settings
 from store.errors import StoreError
 from store.notifications import Waiter
+from tests.stack import until
 
 
 @pytest.fixture
@@ -95,6 +99,46 @@ def test_a_commit_that_outlasts_the_wait_is_waited_for(
     assert client.get(f"/results/{answer.json['request_id']}").json["status"] == "pending"
 
 
+@pytest.mark.parametrize("way", ["image/jpeg", "application/json", "multipart/form-data"])
+def test_who_waits_for_a_prediction_keeps_nothing_of_its_image(
+    app: Any, tile: bytes, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    sent = image = tile + bytes(5_000_000)
+    if way == "application/json":
+        sent = b'{"image_base64": "%s"}' % base64.b64encode(image)
+    elif way == "multipart/form-data":
+        part = b'Content-Disposition: form-data; name="file"; filename="large.jpg"'
+        sent = b"--B\r\n%s\r\n\r\n%s\r\n--B--\r\n" % (part, image)
+    make_file = tempfile.TemporaryFile
+    files: list[Any] = []
+    open_files: list[Any] = []
+    kept_bytes: list[int] = []
+
+    def made(**options: Any) -> Any:
+        files.append(make_file(**options))
+        return files[-1]
+
+    def look(_: Waiter, __: float) -> Any:
+        until(lambda: not app.extensions["skylane"].admission._coming)
+        gc.collect()
+        open_files.extend(file for file in files if not file.closed)
+        kept_bytes.append(tracemalloc.get_traced_memory()[0])
+        return {}
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", made)
+    monkeypatch.setattr(Waiter, "wait", look)
+    client = app.test_client()
+    tracemalloc.start()
+    try:
+        answer = client.post("/upload?wait=5", data=sent, content_type=f"{way}; boundary=B")
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 202
+    assert len(files) == (way == "multipart/form-data")
+    assert not open_files
+    assert kept_bytes[0] < len(image) / 2
+
+
 def test_who_waits_for_a_commit_that_failed_too_late_is_told_all_the_same(
     app: Any, tile: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -105,6 +149,26 @@ def test_who_waits_for_a_commit_that_failed_too_late_is_told_all_the_same(
     monkeypatch.setattr(app.extensions["skylane"].predictions, "insert", away)
     answer = app.test_client().post("/upload?wait=0.1", data=tile, content_type="image/jpeg")
     assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
+
+
+@pytest.mark.parametrize("wait_s", [0, 5])
+def test_a_commit_that_failed_keeps_no_image(
+    app: Any, tile: bytes, monkeypatch: pytest.MonkeyPatch, wait_s: int
+) -> None:
+    def away(*_: object) -> None:
+        raise StoreError("database: away")
+
+    monkeypatch.setattr(app.extensions["skylane"].predictions, "insert", away)
+    client, sent = app.test_client(), tile + bytes(5_000_000)
+    gc.disable()  # which may come soon, or late
+    tracemalloc.start()
+    try:
+        answer = client.post(f"/upload?wait={wait_s}", data=sent, content_type="image/jpeg")
+        assert answer.status_code == 503
+        until(lambda: tracemalloc.get_traced_memory()[0] < len(sent) / 2, 3)
+    finally:
+        tracemalloc.stop()
+        gc.enable()
 
 
 @pytest.mark.parametrize(("lane", "waits_s"), [("on-prem", 45), ("serverless", 20)])

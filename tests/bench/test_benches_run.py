@@ -66,9 +66,12 @@ def test_overload(tmp_path: Path) -> None:
     for late in ({"p99": late_ms, "worst": late_ms}, {"p99": None, "worst": late_ms}):
         assert "missed: p99" in overload.amiss(found | {"admitted_ms": late})[0]
     assert overload.amiss(found | {"admitted_ms": {"p99": None, "worst": None}})
-    kept = found | {"admitted_ms": {"p99": late_ms - 1, "worst": late_ms}}
+    flat = {"api": {"grew": overload.GROWS_MOST_MB}}
+    kept = found | {"admitted_ms": {"p99": late_ms - 1, "worst": late_ms}, "memory_mb": flat}
     assert overload.amiss(kept) == []
     assert overload.amiss(kept | {"outcomes": found["outcomes"] | {"lost": 1}})
+    grown = {"api": {"grew": overload.GROWS_MOST_MB + 0.1}}
+    assert "missed: the API grew" in overload.amiss(kept | {"memory_mb": grown})[0]
 
 
 def test_baselines(tmp_path: Path) -> None:

@@ -623,7 +623,7 @@ export interface components {
             max_queue_age_s: number;
             /**
              * Uploads Refused
-             * @description for that, by the process that answers
+             * @description as overloaded, by the process that answers
              */
             uploads_refused: number;
             /**
