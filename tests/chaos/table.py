@@ -111,7 +111,7 @@ def _soak(soak: dict[str, Any]) -> str:
     lines = [
         f"**A steady load for {soak['minutes']:g} minutes** (`{soak['command']}`, {soak['date']},"
         f" {soak['machine']}): {soak['accepted']:,} images accepted, {soak['done']:,} done,"
-        f" {soak['lost']} lost, {soak['duplicated']} duplicated; workers were recycled"
+        f" {soak['lost']} lost, {soak['duplicated']} duplicated; one worker was recycled"
         f" {soak['recycled']} times.\n",
         "| process | memory at first | at the end | slope | open files | bound of the slope |",
         "|---|--:|--:|--:|--:|--:|",
