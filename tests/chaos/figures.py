@@ -29,6 +29,7 @@ class Book:
     def __init__(self, path: Path | None, command: str, size: str, *, fresh: bool = False) -> None:
         self.figures = read(path)
         self._path, self._command, self._size, self._fresh = path, command, size, fresh
+        self._shorter: Figures = {}  # rows that are complete, and replaced none of more seeds
 
     def resume(self) -> None:
         """Go on with the run before, in place of beginning one."""
@@ -43,7 +44,8 @@ class Book:
 
     def left(self, key: str, seeds: int) -> list[int]:
         """Return the seeds that the run has not made."""
-        made = self.figures["underway"].get(key) or self.figures["experiments"].get(key)
+        rows = (self.figures["underway"], self._shorter, self.figures["experiments"])
+        made = next((one[key] for one in rows if key in one), None)
         if not made or made.get("run") != self.figures["run"]:
             return list(range(1, seeds + 1))
         return [seed for seed in range(1, seeds + 1) if str(seed) not in made["outcomes"]]
@@ -78,6 +80,7 @@ class Book:
         if old is None or self._replaces(old, new):
             self.figures["experiments"][key] = new
         else:
+            self._shorter[key] = new
             self._add_troubles(key, new)
         self.keep()
 
