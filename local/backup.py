@@ -21,6 +21,7 @@ import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, make_dsn, parse_dsn
 
 from local.errors import LocalError
+from local.home import require
 from local.postgres import binary
 from local.stack import database_of
 from settings import Settings
@@ -52,9 +53,11 @@ def back_up(settings: Settings, folder: Path) -> Copied:
     """Copy database and images into a new folder; the last file written is ``backup.json``.
 
     Raises:
-        LocalError: the folder is there already, or something could not be copied.
+        LocalError: there is no such home, the folder is there already, or something could not be
+            copied.
         StoreError: the database failed.
     """
+    require(settings, images=True)
     try:
         folder.mkdir(parents=True)
     except OSError as error:
@@ -88,7 +91,7 @@ def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
         raise LocalError(f"{folder} is no whole backup: {ABOUT} cannot be read.") from error
     if about.get("format") != FORMAT:
         raise LocalError(f"{folder} is a backup of another kind: {about.get('format')!r}.")
-    with database_of(settings, migrated=False) as url:
+    with database_of(settings, new=True) as url:
         database = Database(url, size=1)
         try:
             if database.query("SELECT to_regclass('predictions') AS there")[0]["there"]:

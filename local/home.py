@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.errors import LocalError
+from settings import Settings
 
 # The kernel takes 103 bytes on macOS and 107 on Linux, and the servers add a file name.
 LONGEST_SOCKET_FOLDER = 80
@@ -46,6 +47,31 @@ def held(home: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def require(settings: Settings, *, images: bool = False) -> None:
+    """Refuse a home that is not there; ``images``: or that has none of the folder of images.
+
+    One made in its place would be empty, and what is asked for done to nothing.
+
+    Raises:
+        LocalError: what is missing, and how to name another.
+    """
+    home = settings.home.resolve()
+    if not settings.database_url and not os.path.isdir(home / "postgres"):
+        missing, other = "database", "the database by DATABASE_URL=postgresql://…"
+    elif (
+        images
+        and settings.database_url
+        and not settings.images_url
+        and not os.path.isdir(home / "images")
+    ):
+        missing, other = "folder of images", "their folder by SKYLANE_IMAGES_URL=file:///folder"
+    else:
+        return
+    raise LocalError(
+        f"There is no {missing} in {home}. Name Skylane's home by SKYLANE_HOME=folder, or {other}"
+    )
 
 
 def socket_folder(preferred: Path, owner: int) -> Path:

@@ -287,8 +287,9 @@ def test_a_key_that_was_revoked_since_the_backup_is_told_of_when_it_is_restored(
     assert f"live as of the backup: since ({made['since']}), live ({made['live']})." in told.stdout
 
 
-def test_what_is_no_backup_is_told(tmp_path: Path) -> None:
+def test_what_is_no_backup_is_told(here: Settings, tmp_path: Path) -> None:
     ended = skylane("restore", str(tmp_path), SKYLANE_HOME=str(tmp_path / "home"))
     assert (ended.returncode, "no whole backup" in ended.stderr) == (1, True)
-    ended = skylane("backup", str(tmp_path), SKYLANE_HOME=str(tmp_path / "home"))
-    assert (ended.returncode, "Name a new one" in ended.stderr) == (1, True)
+    store(here, 1)
+    with pytest.raises(LocalError, match="Name a new one"):
+        backup.back_up(here, tmp_path)
