@@ -59,18 +59,19 @@ def require(settings: Settings, *, images: bool = False) -> None:
     """
     home = settings.home.resolve()
     if not settings.database_url and not os.path.isdir(home / "postgres"):
-        missing, other = "database", "the database by DATABASE_URL=postgresql://…"
+        missing, other = f"database in {home}.", "the database by DATABASE_URL=postgresql://…"
     elif (
         images
         and settings.database_url
         and not settings.images_url
         and not os.path.isdir(home / "images")
     ):
-        missing, other = "folder of images", "their folder by SKYLANE_IMAGES_URL=file:///folder"
+        missing = f"folder of images in {home}. Is it mounted?"
+        other = "their folder by SKYLANE_IMAGES_URL=file:///folder"
     else:
         return
     raise LocalError(
-        f"There is no {missing} in {home}. Name Skylane's home by SKYLANE_HOME=folder, or {other}"
+        f"There is no {missing} Name Skylane's home by SKYLANE_HOME=folder, or {other}"
     )
 
 

@@ -274,6 +274,7 @@ def test_a_key_that_was_revoked_since_the_backup_is_told_of_when_it_is_restored(
     keys = Keys(database)
     made = {name: keys.create(name).id for name in ("before", "since", "live")}
     keys.revoke("before")
+    store(here, 1)
     backup.back_up(here, tmp_path / "copy")
     keys.revoke("since")
     database.close()
