@@ -7,6 +7,7 @@ deleted meanwhile: then its row goes when the copy is restored.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, make_dsn, parse_dsn
 
+from local.dump import digests
 from local.errors import LocalError
 from local.home import require
 from local.postgres import binary
@@ -82,7 +84,8 @@ def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
     cannot be had.
 
     Raises:
-        LocalError: it is no whole backup, or where it is to go is not empty.
+        LocalError: it is no whole backup, an image is not its row's, or where it is to go is not
+            empty.
         StoreError: the database failed.
     """
     try:
@@ -101,7 +104,7 @@ def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
                 raise LocalError(f"{folder} is not whole: its images are not there.")
             try:
                 if images:
-                    _put_images(folder / IMAGES, images, about["images"])
+                    _put_images(folder, images, about["images"])
                 _run("pg_restore", url, *AS_ANYBODY, *ALL_OR_NOTHING, str(folder / DUMP))
             except BaseException:  # also Ctrl-C
                 if images:
@@ -189,12 +192,14 @@ def _empty_images(settings: Settings, copied: int | None) -> FileImages | None:
     return images
 
 
-def _put_images(source: Path, images: FileImages, expected: int) -> None:
-    put = 0
+def _put_images(folder: Path, images: FileImages, expected: int) -> None:
+    source, put = folder / IMAGES, 0
     try:
-        for key in FileImages(source).all_keys():
-            _copy(source / key, images.path(key))
-            put += 1
+        for key, digest in digests(folder / DUMP):
+            target = images.path(key)  # or it is no key
+            if (source / key).exists():
+                _copy(source / key, target, digest)
+                put += 1
     except OSError as error:
         raise LocalError(f"An image could not be copied: {error}") from error
     if put < expected:  # their rows would go as if somebody had deleted them
@@ -247,14 +252,23 @@ def _rows(database: Database) -> Iterator[tuple[int, Reference]]:
         after = rows[-1]["id"]
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all under its name."""
+def _copy(source: Path, target: Path, digest: str | None = None) -> None:
+    """Copy a file, whole or not at all under its name.
+
+    Raises:
+        LocalError: the copy has another SHA-256 than ``digest``.
+        OSError: it could not be copied.
+    """
     partial = _partial(target)
     try:
         shutil.copyfile(source, partial)
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)  # the first image of its folder
         shutil.copyfile(source, partial)
+    if digest:
+        with partial.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise LocalError(f"{source} is damaged: its row has another SHA-256.")
     partial.replace(target)
 
 
