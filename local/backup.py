@@ -61,17 +61,18 @@ def back_up(settings: Settings, folder: Path) -> Copied:
     """
     require(settings, images=True)
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(0o700, parents=True)
     except OSError as error:
         raise LocalError(f"{folder} cannot be made: {error.strerror}. Name a new one.") from error
     began_at = datetime.now(UTC)
-    with database_of(settings) as url, _snapshot(url) as (name, references):
+    with database_of(settings) as url, _snapshot(url) as (name, references), _private():
         dump = f"--file={folder / DUMP}"
         _run("pg_dump", url, "--format=custom", f"--snapshot={name}", dump)
         copied = _copy_images(references, settings, folder / IMAGES)
     os.sync()  # it is a backup once it is on the disk
     about = {"format": FORMAT, "began_at": began_at.isoformat(), **asdict(copied)}
-    (folder / ABOUT).write_text(json.dumps(about) + "\n")
+    with _private():
+        (folder / ABOUT).write_text(json.dumps(about) + "\n")
     return copied
 
 
@@ -113,6 +114,16 @@ def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
             return _without_gaps(database, images), _live_keys(database)
         finally:
             database.close()
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """Have what is made meanwhile, by programs as well, be readable for nobody else."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

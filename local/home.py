@@ -27,7 +27,9 @@ def held(home: Path) -> Iterator[None]:
         LocalError: another process holds it, or it cannot be written to.
     """
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        # As root PostgreSQL runs as somebody else, who has to get to its own folder in here.
+        mode = 0o700 if os.geteuid() else 0o777
+        home.mkdir(mode, parents=True, exist_ok=True)
         file = (home / "lock").open("a+")
     except OSError as error:
         raise LocalError(

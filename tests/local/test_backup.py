@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -227,6 +228,13 @@ def test_a_backup_whose_images_are_away_makes_no_rows_without_any(
         backup.restore(there, tmp_path / "copy")
     (tmp_path / "elsewhere").rename(tmp_path / "copy" / "images")
     assert backup.restore(there, tmp_path / "copy") == (backup.Copied(1, 1), [])
+
+
+def test_a_backup_is_for_nobody_else_to_read(here: Settings, tmp_path: Path) -> None:
+    store(here, 1)
+    backup.back_up(here, tmp_path / "copy")
+    for path in (tmp_path / "copy", *(tmp_path / "copy").rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
 
 
 @pytest.mark.parametrize("damaged", [b"\xff\xd8\x00", b"\xff\xd8", b""])

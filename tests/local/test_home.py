@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
+from local.home import held
 from settings import ROOT, Settings
 from tests.cli.command import skylane
 
@@ -35,6 +38,14 @@ def test_a_home_that_is_not_there_is_told_and_not_made(command: list[str], tmp_p
         assert told in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_home_that_is_made_is_for_its_user_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)  # as root PostgreSQL is another user
+    with held(tmp_path / "home"):
+        assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o700
 
 
 def test_a_database_is_not_backed_up_or_pruned_with_another_homes_images(
