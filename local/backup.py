@@ -23,7 +23,7 @@ from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, make_dsn, parse
 
 from local.dump import digests
 from local.errors import LocalError
-from local.home import require
+from local.home import refuse_inside, require
 from local.postgres import binary
 from local.stack import database_of
 from settings import Settings
@@ -60,6 +60,7 @@ def back_up(settings: Settings, folder: Path) -> Copied:
         StoreError: the database failed.
     """
     require(settings, images=True)
+    refuse_inside(settings, folder)
     try:
         folder.mkdir(0o700, parents=True)
     except OSError as error:

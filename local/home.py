@@ -14,6 +14,7 @@ from pathlib import Path
 
 from local.errors import LocalError
 from settings import Settings
+from store.images import FileImages, open_images
 
 # The kernel takes 103 bytes on macOS and 107 on Linux, and the servers add a file name.
 LONGEST_SOCKET_FOLDER = 80
@@ -75,6 +76,21 @@ def require(settings: Settings, *, images: bool = False) -> None:
     raise LocalError(
         f"There is no {missing} Name Skylane's home by SKYLANE_HOME=folder, or {other}"
     )
+
+
+def refuse_inside(settings: Settings, folder: Path) -> None:
+    """Refuse a folder in which something would be taken for an image, or for PostgreSQL's.
+
+    Raises:
+        LocalError: it is there, by whatever path.
+    """
+    kept = [settings.home / "postgres"]
+    images = open_images(settings.image_store_url, settings.s3_endpoint_url)
+    if isinstance(images, FileImages):
+        kept.append(images.path(""))
+    for one in kept:
+        if folder.resolve().is_relative_to(one.resolve()):
+            raise LocalError(f"{folder} is in what Skylane keeps in {one}. Name another.")
 
 
 def socket_folder(preferred: Path, owner: int) -> Path:

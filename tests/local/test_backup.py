@@ -230,6 +230,20 @@ def test_a_backup_whose_images_are_away_makes_no_rows_without_any(
     assert backup.restore(there, tmp_path / "copy") == (backup.Copied(1, 1), [])
 
 
+def test_a_backup_is_not_put_among_images_or_into_the_database(
+    here: Settings, tmp_path: Path
+) -> None:
+    store(here, 1)
+    before = files(here)
+    (tmp_path / "link").symlink_to(here.home / "images")
+    for folder in (here.home / "images/copy", tmp_path / "link/copy", here.home / "postgres/copy"):
+        with pytest.raises(LocalError, match="Name another"):
+            backup.back_up(here, folder)
+        assert not folder.exists()
+    assert files(here) == before
+    assert backup.back_up(here, here.home / "copy") == backup.Copied(1, 1)
+
+
 def test_a_backup_is_for_nobody_else_to_read(here: Settings, tmp_path: Path) -> None:
     store(here, 1)
     backup.back_up(here, tmp_path / "copy")
