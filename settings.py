@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     )
 
     # Where things are. An empty address means: start one of our own (see local/).
-    home: Path = Path(".skylane")  # data of the embedded servers, images, caches
+    home: Path = ROOT / ".skylane"  # data of the embedded servers, images, caches
     database_url: str = Field(default="", validation_alias="DATABASE_URL", repr=False)
     broker_url: str = Field(default="", validation_alias="BROKER_URL", repr=False)
     # file:///folder or s3://bucket/prefix; default: home/images

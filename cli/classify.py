@@ -21,7 +21,10 @@ from cli.outputs import STDOUT, Write, csv_output, json_output
 from cli.report import Report
 
 FAILED, INTERRUPTED = 1, 130
-HINT = "Is Skylane running? Start it with ./run, or give its address with --url."
+HINT = (
+    "Is Skylane running? Start it with ./run, or say where it is: --url URL, or the"
+    " SKYLANE_API_PORT that ./run was given."
+)
 HINTS = dict.fromkeys(
     ("missing_key", "invalid_key", "insufficient_scope"),
     "Give it a key that may read and write: SKYLANE_API_KEY=KEY, made by `skylane keys create`.",

@@ -92,6 +92,7 @@ def prune(age_s: float | None, orphans: bool, dry_run: bool) -> None:
         raise click.UsageError("Say one of --older-than AGE and --orphans.")
     chosen = environment()
     with _told():
+        from local.home import require
         from local.orphans import prune_orphans
         from local.stack import database_of
         from store.database import Database
@@ -99,6 +100,7 @@ def prune(age_s: float | None, orphans: bool, dry_run: bool) -> None:
         from store.retention import Retention
         from tasks.retention import prune as run
 
+        require(chosen, images=True)
         with database_of(chosen) as url:
             database = Database(url, size=1)
             images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)

@@ -7,6 +7,7 @@ deleted meanwhile: then its row goes when the copy is restored.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -20,7 +21,9 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_REPEATABLE_READ, make_dsn, parse_dsn
 
+from local.dump import digests
 from local.errors import LocalError
+from local.home import refuse_inside, require
 from local.postgres import binary
 from local.stack import database_of
 from settings import Settings
@@ -52,21 +55,25 @@ def back_up(settings: Settings, folder: Path) -> Copied:
     """Copy database and images into a new folder; the last file written is ``backup.json``.
 
     Raises:
-        LocalError: the folder is there already, or something could not be copied.
+        LocalError: there is no such home, the folder is there already, or something could not be
+            copied.
         StoreError: the database failed.
     """
+    require(settings, images=True)
+    refuse_inside(settings, folder)
     try:
-        folder.mkdir(parents=True)
+        folder.mkdir(0o700, parents=True)
     except OSError as error:
         raise LocalError(f"{folder} cannot be made: {error.strerror}. Name a new one.") from error
     began_at = datetime.now(UTC)
-    with database_of(settings) as url, _snapshot(url) as (name, references):
+    with database_of(settings) as url, _snapshot(url) as (name, references), _private():
         dump = f"--file={folder / DUMP}"
         _run("pg_dump", url, "--format=custom", f"--snapshot={name}", dump)
         copied = _copy_images(references, settings, folder / IMAGES)
     os.sync()  # it is a backup once it is on the disk
     about = {"format": FORMAT, "began_at": began_at.isoformat(), **asdict(copied)}
-    (folder / ABOUT).write_text(json.dumps(about) + "\n")
+    with _private():
+        (folder / ABOUT).write_text(json.dumps(about) + "\n")
     return copied
 
 
@@ -79,7 +86,8 @@ def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
     cannot be had.
 
     Raises:
-        LocalError: it is no whole backup, or where it is to go is not empty.
+        LocalError: it is no whole backup, an image is not its row's, or where it is to go is not
+            empty.
         StoreError: the database failed.
     """
     try:
@@ -88,7 +96,7 @@ def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
         raise LocalError(f"{folder} is no whole backup: {ABOUT} cannot be read.") from error
     if about.get("format") != FORMAT:
         raise LocalError(f"{folder} is a backup of another kind: {about.get('format')!r}.")
-    with database_of(settings, migrated=False) as url:
+    with database_of(settings, new=True) as url:
         database = Database(url, size=1)
         try:
             if database.query("SELECT to_regclass('predictions') AS there")[0]["there"]:
@@ -98,7 +106,7 @@ def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
                 raise LocalError(f"{folder} is not whole: its images are not there.")
             try:
                 if images:
-                    _put_images(folder / IMAGES, images, about["images"])
+                    _put_images(folder, images, about["images"])
                 _run("pg_restore", url, *AS_ANYBODY, *ALL_OR_NOTHING, str(folder / DUMP))
             except BaseException:  # also Ctrl-C
                 if images:
@@ -107,6 +115,16 @@ def restore(settings: Settings, folder: Path) -> tuple[Copied, list[str]]:
             return _without_gaps(database, images), _live_keys(database)
         finally:
             database.close()
+
+
+@contextmanager
+def _private() -> Iterator[None]:
+    """Have what is made meanwhile, by programs as well, be readable for nobody else."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager
@@ -186,12 +204,14 @@ def _empty_images(settings: Settings, copied: int | None) -> FileImages | None:
     return images
 
 
-def _put_images(source: Path, images: FileImages, expected: int) -> None:
-    put = 0
+def _put_images(folder: Path, images: FileImages, expected: int) -> None:
+    source, put = folder / IMAGES, 0
     try:
-        for key in FileImages(source).all_keys():
-            _copy(source / key, images.path(key))
-            put += 1
+        for key, digest in digests(folder / DUMP):
+            target = images.path(key)  # or it is no key
+            if (source / key).exists():
+                _copy(source / key, target, digest)
+                put += 1
     except OSError as error:
         raise LocalError(f"An image could not be copied: {error}") from error
     if put < expected:  # their rows would go as if somebody had deleted them
@@ -244,14 +264,23 @@ def _rows(database: Database) -> Iterator[tuple[int, Reference]]:
         after = rows[-1]["id"]
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Copy a file, whole or not at all under its name."""
+def _copy(source: Path, target: Path, digest: str | None = None) -> None:
+    """Copy a file, whole or not at all under its name.
+
+    Raises:
+        LocalError: the copy has another SHA-256 than ``digest``.
+        OSError: it could not be copied.
+    """
     partial = _partial(target)
     try:
         shutil.copyfile(source, partial)
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)  # the first image of its folder
         shutil.copyfile(source, partial)
+    if digest:
+        with partial.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                raise LocalError(f"{source} is damaged: its row has another SHA-256.")
     partial.replace(target)
 
 

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from local.errors import LocalError
+from settings import Settings
+from store.images import FileImages, open_images
 
 # The kernel takes 103 bytes on macOS and 107 on Linux, and the servers add a file name.
 LONGEST_SOCKET_FOLDER = 80
@@ -26,7 +28,9 @@ def held(home: Path) -> Iterator[None]:
         LocalError: another process holds it, or it cannot be written to.
     """
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        # As root PostgreSQL runs as somebody else, who has to get to its own folder in here.
+        mode = 0o700 if os.geteuid() else 0o777
+        home.mkdir(mode, parents=True, exist_ok=True)
         file = (home / "lock").open("a+")
     except OSError as error:
         raise LocalError(
@@ -46,6 +50,47 @@ def held(home: Path) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def require(settings: Settings, *, images: bool = False) -> None:
+    """Refuse a home that is not there; ``images``: or that has none of the folder of images.
+
+    One made in its place would be empty, and what is asked for done to nothing.
+
+    Raises:
+        LocalError: what is missing, and how to name another.
+    """
+    home = settings.home.resolve()
+    if not settings.database_url and not os.path.isdir(home / "postgres"):
+        missing, other = f"database in {home}.", "the database by DATABASE_URL=postgresql://…"
+    elif (
+        images
+        and settings.database_url
+        and not settings.images_url
+        and not os.path.isdir(home / "images")
+    ):
+        missing = f"folder of images in {home}. Is it mounted?"
+        other = "their folder by SKYLANE_IMAGES_URL=file:///folder"
+    else:
+        return
+    raise LocalError(
+        f"There is no {missing} Name Skylane's home by SKYLANE_HOME=folder, or {other}"
+    )
+
+
+def refuse_inside(settings: Settings, folder: Path) -> None:
+    """Refuse a folder in which something would be taken for an image, or for PostgreSQL's.
+
+    Raises:
+        LocalError: it is there, by whatever path.
+    """
+    kept = [settings.home / "postgres"]
+    images = open_images(settings.image_store_url, settings.s3_endpoint_url)
+    if isinstance(images, FileImages):
+        kept.append(images.path(""))
+    for one in kept:
+        if folder.resolve().is_relative_to(one.resolve()):
+            raise LocalError(f"{folder} is in what Skylane keeps in {one}. Name another.")
 
 
 def socket_folder(preferred: Path, owner: int) -> Path:

@@ -12,7 +12,7 @@ from local import programs
 from local.access import check_api, check_flower, store_initial_key
 from local.broker import EmbeddedBroker
 from local.errors import LocalError
-from local.home import held
+from local.home import held, require
 from local.output import Output
 from local.ports import answers, bracketed, metrics_port, reachable, require_free
 from local.postgres import EmbeddedPostgres
@@ -94,16 +94,18 @@ def embedded(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def database_of(settings: Settings, *, migrated: bool = True) -> Iterator[str]:
+def database_of(settings: Settings, *, new: bool = False) -> Iterator[str]:
     """Give the address of the database that `skylane up` would use.
 
-    Ours is the running one, or is started for as long as the ``with`` lasts, and then ``migrated``
-    unless that is not wanted: the database of a new home is empty.
+    Ours is the running one, or is started for as long as the ``with`` lasts, and then migrated.
+    ``new``: one is made where there is none, and is left empty.
 
     Raises:
-        LocalError: it could not be started.
+        LocalError: there is none, or it could not be started.
         StoreError: it could not be migrated.
     """
+    if not new:
+        require(settings)
     if settings.database_url:
         yield settings.database_url
         return
@@ -116,7 +118,7 @@ def database_of(settings: Settings, *, migrated: bool = True) -> Iterator[str]:
             return
     without_broker = settings.model_copy(update={"broker_url": "redis://not-needed"})
     with embedded(without_broker) as (database_url, _):
-        if migrated:
+        if not new:
             migrate(database_url)
         yield database_url
 

@@ -116,6 +116,7 @@ def test_nobody_there_is_said_with_what_to_do(forest: Path, tmp_path: Path) -> N
     assert f"{url} does not answer: no connection" in ended.stderr
     assert "./run" in ended.stderr
     assert "--url" in ended.stderr
+    assert "SKYLANE_API_PORT" in ended.stderr
     assert kept.read_text() == "rows of an earlier run"
 
 

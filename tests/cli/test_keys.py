@@ -8,6 +8,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2.extensions import make_dsn, parse_dsn
 
+from local.postgres import EmbeddedPostgres
 from tests.cli.command import skylane
 
 KEY = re.compile(r"skl_[0-9A-Za-z]{56}\n")
@@ -55,7 +56,10 @@ def test_what_makes_no_key_is_told_in_a_line(servers: tuple[str, str], database_
     assert "hunter2" not in away.stderr
 
 
-def test_before_the_first_start_a_key_is_made_in_the_home(tmp_path: Path) -> None:
-    own = {"SKYLANE_HOME": str(tmp_path / "home")}
+def test_a_key_is_made_in_a_home_that_does_not_run(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    EmbeddedPostgres(home).prepare()
+    own = {"SKYLANE_HOME": str(home)}
     assert KEY.fullmatch(skylane("keys", "create", "first", **own).stdout)
     assert "first" in skylane("keys", "list", **own).stdout

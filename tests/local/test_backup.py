@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -126,16 +128,20 @@ def test_a_row_whose_image_was_deleted_during_the_backup_is_not_restored(
     assert (wrong.returncode, "no age such as" in wrong.stderr) == (2, True)
 
 
+IMAGE = b"\xff\xd8\xff"
+
+
 def store(settings: Settings, n: int) -> list[Reference]:
     """Store images and then their rows, as the API does."""
+    digest = hashlib.sha256(IMAGE).hexdigest()
     database, images = (
         Database(settings.database_url, size=1),
         open_images(settings.image_store_url),
     )
     ids = [uuid4() for _ in range(n)]
-    stored = [images.put(f"2026/11/26/{one}", b"\xff\xd8\xff", "image/jpeg") for one in ids]
+    stored = [images.put(f"2026/11/26/{one}", IMAGE, "image/jpeg") for one in ids]
     rows = [
-        NewPrediction(one, "on-prem", "a.jpg", "image/jpeg", 3, "0" * 64, reference)
+        NewPrediction(one, "on-prem", "a.jpg", "image/jpeg", 3, digest, reference)
         for one, reference in zip(ids, stored, strict=True)
     ]
     Predictions(database).insert(rows)
@@ -224,6 +230,48 @@ def test_a_backup_whose_images_are_away_makes_no_rows_without_any(
     assert backup.restore(there, tmp_path / "copy") == (backup.Copied(1, 1), [])
 
 
+def test_a_backup_is_not_put_among_images_or_into_the_database(
+    here: Settings, tmp_path: Path
+) -> None:
+    store(here, 1)
+    before = files(here)
+    (tmp_path / "link").symlink_to(here.home / "images")
+    for folder in (here.home / "images/copy", tmp_path / "link/copy", here.home / "postgres/copy"):
+        with pytest.raises(LocalError, match="Name another"):
+            backup.back_up(here, folder)
+        assert not folder.exists()
+    assert files(here) == before
+    assert backup.back_up(here, here.home / "copy") == backup.Copied(1, 1)
+
+
+def test_a_backup_is_for_nobody_else_to_read(here: Settings, tmp_path: Path) -> None:
+    store(here, 1)
+    backup.back_up(here, tmp_path / "copy")
+    for path in (tmp_path / "copy", *(tmp_path / "copy").rglob("*")):
+        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600)
+
+
+@pytest.mark.parametrize("damaged", [b"\xff\xd8\x00", b"\xff\xd8", b""])
+def test_a_damaged_image_is_not_restored_and_nothing_else_is(
+    damaged: bytes, here: Settings, another: Callable[[str], Settings], tmp_path: Path
+) -> None:
+    one = store(here, 3)[1]
+    database = Database(here.database_url, size=1)
+    # A client chooses it: it looks like the end of the table, and has what COPY escapes.
+    database.query("UPDATE predictions SET image_name = %s", ("\\.\n\t\\N",))
+    adopted = store(here, 1)[0]  # nobody knows its digest
+    database.query("UPDATE predictions SET sha256 = NULL WHERE storage_key = %s", (adopted.key,))
+    database.close()
+    backup.back_up(here, tmp_path / "copy")
+    image, there = tmp_path / "copy" / "images" / one.key, another("there")
+    image.write_bytes(damaged)
+    with pytest.raises(LocalError, match=f"{image} is damaged"):
+        backup.restore(there, tmp_path / "copy")
+    assert files(there) == set()
+    image.write_bytes(IMAGE)
+    assert backup.restore(there, tmp_path / "copy") == (backup.Copied(4, 4), [])
+
+
 def test_a_database_that_ends_what_is_idle_or_long_is_backed_up_all_the_same(
     here: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,6 +322,7 @@ def test_a_key_that_was_revoked_since_the_backup_is_told_of_when_it_is_restored(
     keys = Keys(database)
     made = {name: keys.create(name).id for name in ("before", "since", "live")}
     keys.revoke("before")
+    store(here, 1)
     backup.back_up(here, tmp_path / "copy")
     keys.revoke("since")
     database.close()
@@ -287,8 +336,9 @@ def test_a_key_that_was_revoked_since_the_backup_is_told_of_when_it_is_restored(
     assert f"live as of the backup: since ({made['since']}), live ({made['live']})." in told.stdout
 
 
-def test_what_is_no_backup_is_told(tmp_path: Path) -> None:
+def test_what_is_no_backup_is_told(here: Settings, tmp_path: Path) -> None:
     ended = skylane("restore", str(tmp_path), SKYLANE_HOME=str(tmp_path / "home"))
     assert (ended.returncode, "no whole backup" in ended.stderr) == (1, True)
-    ended = skylane("backup", str(tmp_path), SKYLANE_HOME=str(tmp_path / "home"))
-    assert (ended.returncode, "Name a new one" in ended.stderr) == (1, True)
+    store(here, 1)
+    with pytest.raises(LocalError, match="Name a new one"):
+        backup.back_up(here, tmp_path)
