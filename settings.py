@@ -11,14 +11,19 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote
 
 # Looking for plug-ins of pydantic among all that is installed takes 50 ms of every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 ROOT = Path(__file__).resolve().parent
 MEBIBYTE = 1024 * 1024
@@ -26,17 +31,21 @@ MEBIBYTE = 1024 * 1024
 PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\w*password\s*=\s*'?([^\s'&]+)")
 SHORTEST = 4  # characters of a password that is looked for in logs: less is in many words
 # A file in it that is named like a variable has its value: secrets of Docker and Kubernetes.
-SECRETS = os.environ.get("SKYLANE_SECRETS_DIR", "/run/secrets")
+SECRETS_DIR = os.environ.get("SKYLANE_SECRETS_DIR", "")
+SECRETS = Path(SECRETS_DIR or "/run/secrets")
 
 
 class Settings(BaseSettings):
-    """One immutable set of settings; a wrong value raises ``pydantic.ValidationError``."""
+    """One immutable set of settings.
+
+    A wrong value raises ``pydantic.ValidationError``; unreadable secrets ``SettingsError``.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="SKYLANE_",
         frozen=True,
         env_ignore_empty=True,
-        secrets_dir=SECRETS if Path(SECRETS).is_dir() else None,
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
         hide_input_in_errors=True,  # what is wrong may be a password
     )
 
@@ -117,6 +126,23 @@ class Settings(BaseSettings):
     retention_days: float = Field(default=0.0, ge=0)
     heartbeat_s: float = Field(default=2.0, gt=0)  # a worker silent for five of these is not live
 
+    @classmethod
+    def settings_customise_sources(
+        cls, *arguments: Any, **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the usual sources. To go on without secrets would be to start unlocked."""
+        require_secrets(SECRETS, named=bool(SECRETS_DIR), variables=cls.variables())
+        return super().settings_customise_sources(*arguments, **sources)
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """Return what each setting is called in the environment, by its field."""
+        prefix = cls.model_config.get("env_prefix", "")
+        return {
+            name: str(field.validation_alias or f"{prefix}{name}".upper())
+            for name, field in cls.model_fields.items()
+        }
+
     @property
     def keys_required(self) -> bool:
         """Whether the API answers only those who have a key."""
@@ -166,6 +192,27 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def require_secrets(folder: Path, *, named: bool, variables: dict[str, str]) -> None:
+    """Check that a folder of secrets that somebody ``named`` is one, and its files are text.
+
+    Raises:
+        SettingsError: it is none, or one of them is not; the message is a line.
+    """
+    if not folder.is_dir():
+        if named:
+            raise SettingsError(f"SKYLANE_SECRETS_DIR={folder} is no directory.")
+        return
+    names = {name.lower() for name in variables.values()}
+    try:
+        for path in folder.iterdir():
+            if path.name.lower() in names and path.is_file():
+                path.read_text()
+    except OSError as error:
+        raise SettingsError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is no text in UTF-8, as the value of a setting is.") from None
 
 
 @cache

@@ -23,11 +23,14 @@ def environment() -> Settings:
         WrongSetting: which, what it is, and what it can be.
     """
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from settings import Settings, settings
 
     try:
         return settings()
+    except SettingsError as error:
+        raise WrongSetting(str(error)) from error
     except ValidationError as error:
         lines = []
         for misfit in error.errors(include_url=False):

@@ -183,8 +183,8 @@ def _programs(settings: Settings) -> list[Part]:
 def _environment(settings: Settings) -> dict[str, str]:
     """Return the variables that a program reads the same settings from, in any folder."""
     variables = {
-        str(field.validation_alias or f"SKYLANE_{name.upper()}"): str(value)
-        for name, field in Settings.model_fields.items()
+        variable: str(value)
+        for name, variable in Settings.variables().items()
         if name not in NO_PROGRAMS and (value := getattr(settings, name)) is not None
     }
     return {**variables, "PYTHONUNBUFFERED": "1"}

@@ -202,3 +202,17 @@ def test_secrets_may_come_as_files(tmp_path: Path) -> None:
 
     assert told() == f"host=x {secret}"
     assert told(DATABASE_URL="host=y") == f"host=y {secret}"  # the environment goes first
+
+
+def test_secrets_that_cannot_be_read_end_the_start_in_a_line(tmp_path: Path) -> None:
+    typo, latin = tmp_path / "typo", tmp_path / "SKYLANE_INITIAL_KEY"
+    latin.write_bytes("schlüssel".encode("latin-1"))
+    for folder, told in (
+        (typo, f"SKYLANE_SECRETS_DIR={typo} is no directory."),
+        (latin, f"SKYLANE_SECRETS_DIR={latin} is no directory."),
+        (tmp_path, f"{latin} is no text in UTF-8"),
+    ):
+        ended = skylane("up", SKYLANE_HOME=str(tmp_path / "home"), SKYLANE_SECRETS_DIR=str(folder))
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended.stderr
+        assert told in ended.stderr
+    assert not (tmp_path / "home").exists()
