@@ -17,7 +17,7 @@ from urllib.parse import unquote
 # Looking for plug-ins of pydantic among all that is installed takes 50 ms of every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -30,6 +30,8 @@ MEBIBYTE = 1024 * 1024
 # In an address, and among parameters in libpq's other form.
 PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\w*password\s*=\s*'?([^\s'&]+)")
 SHORTEST = 4  # characters of a password that is looked for in logs: less is in many words
+# As Flower reads and compares them. An empty password lets in whoever sends an empty one.
+LOGINS = re.compile(r"[^\s:,][^:,]*:[^,]+(,[^\s:,][^:,]*:[^,]+)*")
 # A file in it that is named like a variable has its value: secrets of Docker and Kubernetes.
 SECRETS_DIR = os.environ.get("SKYLANE_SECRETS_DIR", "")
 SECRETS = Path(SECRETS_DIR or "/run/secrets")
@@ -126,6 +128,11 @@ class Settings(BaseSettings):
     retention_days: float = Field(default=0.0, ge=0)
     heartbeat_s: float = Field(default=2.0, gt=0)  # a worker silent for five of these is not live
 
+    @field_validator("flower_basic_auth")
+    @classmethod
+    def _some_logins(cls, value: str) -> str:
+        return require_logins(value) if value else value
+
     @classmethod
     def settings_customise_sources(
         cls, *arguments: Any, **sources: Any
@@ -192,6 +199,19 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def require_logins(text: str) -> str:
+    """Return Flower's logins as they are.
+
+    Raises:
+        ValueError: somebody could not log in by them, or anybody.
+    """
+    if text.isascii() and LOGINS.fullmatch(text):
+        return text
+    raise ValueError(
+        "should be USER:PASSWORD in ASCII, or several with commas between, and none of it empty"
+    )
 
 
 def require_secrets(folder: Path, *, named: bool, variables: dict[str, str]) -> None:

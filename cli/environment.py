@@ -40,5 +40,11 @@ def environment() -> Settings:
                 name = f"{Settings.model_config.get('env_prefix', '')}{name}".upper()
             # What stands in a secret one is for nobody's screen.
             secret = (field := Settings.model_fields.get(str(misfit["loc"][0]))) and not field.repr
-            lines.append(f"{name}={'…' if secret else repr(misfit['input'])}: {misfit['msg']}")
+            lines.append(
+                f"{name}={'…' if secret else repr(misfit['input'])}: {_what(misfit['msg'])}"
+            )
         raise WrongSetting("\n".join(lines)) from error
+
+
+def _what(message: str) -> str:
+    return message.removeprefix("Value error, ")
