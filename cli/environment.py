@@ -40,11 +40,6 @@ def environment() -> Settings:
                 name = f"{Settings.model_config.get('env_prefix', '')}{name}".upper()
             # What stands in a secret one is for nobody's screen.
             secret = (field := Settings.model_fields.get(str(misfit["loc"][0]))) and not field.repr
-            lines.append(
-                f"{name}={'…' if secret else repr(misfit['input'])}: {_what(misfit['msg'])}"
-            )
+            told = misfit["msg"].removeprefix("Value error, ")
+            lines.append(f"{name}={'…' if secret else repr(misfit['input'])}: {told}")
         raise WrongSetting("\n".join(lines)) from error
-
-
-def _what(message: str) -> str:
-    return message.removeprefix("Value error, ")
