@@ -27,6 +27,7 @@ from pydantic_settings import (
 
 ROOT = Path(__file__).resolve().parent
 MEBIBYTE = 1024 * 1024
+DAY_S, YEAR_S = 86_400, 366 * 86_400  # beyond years PostgreSQL has no such age, or such a date
 # In an address, and among parameters in libpq's other form.
 PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\w*password\s*=\s*'?([^\s'&]+)")
 SHORTEST = 4  # characters of a password that is looked for in logs: less is in many words
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
         env_prefix="SKYLANE_",
         frozen=True,
         env_ignore_empty=True,
+        allow_inf_nan=False,
         secrets_dir=SECRETS if SECRETS.is_dir() else None,
         hide_input_in_errors=True,  # what is wrong may be a password
     )
@@ -89,19 +91,20 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535)
 
     # The API.
-    api_processes: int = Field(default=1, ge=1)
+    api_processes: int = Field(default=1, ge=1, le=1024)
     api_threads: int = Field(
-        default=96, ge=4
+        default=96, ge=4, le=10_000
     )  # a thread is only a place for one request to wait in
     # How long an upload waits when its caller does not say; default: 10 on-prem, 0 in the cloud.
     upload_wait_s: float | None = Field(default=None, ge=0, le=60)
-    max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1)
-    max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1)  # of a whole request, so of a batch
-    max_batch_files: int = Field(default=1000, ge=1)
+    max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1, le=1024 * MEBIBYTE)
+    # Of a whole request, so of a batch.
+    max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1, le=16 * 1024 * MEBIBYTE)
+    max_batch_files: int = Field(default=1000, ge=1, le=100_000)
     # Uploads are refused (429) while so many images are unfinished, or one waits for so long that
     # nobody began to work on; 0: never.
-    max_queued: int = Field(default=20_000, ge=0)
-    max_queue_age_s: float = Field(default=3600.0, ge=0)
+    max_queued: int = Field(default=20_000, ge=0, le=1_000_000_000)
+    max_queue_age_s: float = Field(default=3600.0, ge=0, le=YEAR_S)
     # How the lanes compare, as the bench wrote it; default: home/report.json
     report: Path | None = None
     ui: Path = ROOT / "ui" / "dist"  # the page that is served at /, as ui/build makes it
@@ -113,20 +116,25 @@ class Settings(BaseSettings):
     peer_api_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
 
     # The worker.
-    worker_threads: int = Field(default=64, ge=1)  # messages in hand at once, most of them waiting
+    # Messages in hand at once, most of them waiting.
+    worker_threads: int = Field(default=64, ge=1, le=10_000)
     # Micro-batches in work at once, a core each; default: the cores that this process is given.
-    worker_streams: int | None = Field(default=None, ge=1)
+    worker_streams: int | None = Field(default=None, ge=1, le=512)
     batch_size: int = Field(default=64, ge=1, le=128)  # images predicted together, at most
-    batch_wait_ms: float = Field(default=0.0, ge=0)  # the first image of a batch waits for others
-    task_time_limit_s: float = Field(default=300.0, gt=0)  # a batch stuck longer ends its worker
+    # The first image of a batch waits for others.
+    batch_wait_ms: float = Field(default=0.0, ge=0, le=60_000)
+    # A batch stuck longer ends its worker.
+    task_time_limit_s: float = Field(default=300.0, gt=0, le=DAY_S)
 
     # Recovery.
-    sweep_every_s: float = Field(default=5.0, gt=0)
-    stale_after_s: float = Field(default=30.0, gt=0)  # pending or running for longer: enqueue again
-    max_attempts: int = Field(default=3, ge=1)  # times that work on an image is begun
+    sweep_every_s: float = Field(default=5.0, gt=0, le=DAY_S)
+    # Pending or running for longer: enqueue again.
+    stale_after_s: float = Field(default=30.0, gt=0, le=YEAR_S)
+    max_attempts: int = Field(default=3, ge=1, le=1000)  # times that work on an image is begun
     # Finished predictions go with their images when they are so old; 0: they are kept for ever.
-    retention_days: float = Field(default=0.0, ge=0)
-    heartbeat_s: float = Field(default=2.0, gt=0)  # a worker silent for five of these is not live
+    retention_days: float = Field(default=0.0, ge=0, le=36_500)
+    # A worker silent for five of these is not live.
+    heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
 
     @field_validator("flower_basic_auth")
     @classmethod

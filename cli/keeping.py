@@ -12,6 +12,7 @@ import click
 from cli.environment import environment
 
 UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+OLDEST_S = 36_500 * UNITS_S["d"]
 
 
 class Age(click.ParamType):  # type: ignore[type-arg]
@@ -28,7 +29,10 @@ class Age(click.ParamType):  # type: ignore[type-arg]
         read = re.fullmatch(r"(\d+(?:\.\d+)?)([dhms])", str(value))
         if not read:
             self.fail(f"{value!r} is no age such as 30d, 12h, 15m or 90s.", param, ctx)
-        return float(read[1]) * UNITS_S[read[2]]
+        age_s = float(read[1]) * UNITS_S[read[2]]
+        if age_s > OLDEST_S:  # PostgreSQL has no such date
+            self.fail(f"{value!r} is more than a hundred years.", param, ctx)
+        return age_s
 
 
 @contextmanager
