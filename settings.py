@@ -12,7 +12,7 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 # Looking for plug-ins of pydantic among all that is installed takes 50 ms of every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -28,6 +28,7 @@ from pydantic_settings import (
 ROOT = Path(__file__).resolve().parent
 MEBIBYTE = 1024 * 1024
 DAY_S, YEAR_S = 86_400, 366 * 86_400  # beyond years PostgreSQL has no such age, or such a date
+BROKERS = ("redis://", "rediss://", "redis+socket://")
 # In an address, and among parameters in libpq's other form.
 PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\w*password\s*=\s*'?([^\s'&]+)")
 SHORTEST = 4  # characters of a password that is looked for in logs: less is in many words
@@ -56,7 +57,7 @@ class Settings(BaseSettings):
     # Where things are. An empty address means: start one of our own (see local/).
     home: Path = Path(".skylane")  # data of the embedded servers, images, caches
     database_url: str = Field(default="", validation_alias="DATABASE_URL", repr=False)
-    broker_url: str = Field(default="", validation_alias="BROKER_URL", repr=False)
+    broker_url: str = Field(default="", validation_alias="BROKER_URL", repr=False)  # a Redis
     # file:///folder or s3://bucket/prefix; default: home/images
     images_url: str = Field(default="", pattern=r"^(file:///.*|s3://[^/]+.*)?$")
     s3_endpoint_url: str = ""  # of an S3-compatible store; empty: AWS
@@ -135,6 +136,21 @@ class Settings(BaseSettings):
     retention_days: float = Field(default=0.0, ge=0, le=36_500)
     # A worker silent for five of these is not live.
     heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _a_redis(cls, value: str) -> str:
+        if value and not value.startswith(BROKERS):  # kombu makes RabbitMQ of anything else
+            raise ValueError(f"should begin with {', '.join(BROKERS)}")
+        return value
+
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0):
+            raise ValueError("should be an address such as http://127.0.0.1:9000")
+        return value
 
     @field_validator("flower_basic_auth")
     @classmethod

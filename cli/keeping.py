@@ -98,11 +98,13 @@ def prune(age_s: float | None, orphans: bool, dry_run: bool) -> None:
     with _told():
         from local.orphans import prune_orphans
         from local.stack import database_of
+        from local.stores import check_images
         from store.database import Database
         from store.images import open_images
         from store.retention import Retention
         from tasks.retention import prune as run
 
+        check_images(chosen)
         with database_of(chosen) as url:
             database = Database(url, size=1)
             images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)

@@ -78,6 +78,7 @@ def _program(name: str, does: str) -> click.Command:
         from local.errors import LocalError
         from local.ports import metrics_port, require_free
         from local.programs import PROGRAMS, flower_environment
+        from local.stores import check_images
         from model.errors import ModelError
         from settings import ROOT
         from store.errors import StoreError
@@ -88,6 +89,7 @@ def _program(name: str, does: str) -> click.Command:
                 check_artefact(chosen)
             if name != "flower":  # which has its figures on its own port
                 require_free(**metrics_port(chosen))
+                check_images(chosen)
             if name == "flower":
                 check_flower(chosen)
                 os.environ |= flower_environment(chosen)

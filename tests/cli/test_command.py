@@ -60,6 +60,14 @@ def test_a_wrong_setting_is_named_with_what_is_accepted(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("value", ["foo", "ftp://store", "http://", "http://store:port"])
+def test_what_is_no_address_is_no_setting(value: str) -> None:
+    with pytest.raises(ValidationError, match="s3_endpoint_url"):
+        Settings(s3_endpoint_url=value)
+    with pytest.raises(ValidationError, match=r"redis\+socket://"):
+        Settings(BROKER_URL=value)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
