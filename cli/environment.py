@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from settings import Settings
+
+PREFIX = "SKYLANE_"
+# What is read elsewhere than in Settings: here, by Compose, the page's build, benches and tests.
+OTHERS = {
+    *("SKYLANE_URL", "SKYLANE_API_KEY", "SKYLANE_SECRETS_DIR", "SKYLANE_IMAGE", "SKYLANE_API"),
+    *("SKYLANE_CHROMIUM", "SKYLANE_RESULTS", "SKYLANE_DATA", "SKYLANE_COMPOSE"),
+    *("SKYLANE_EMULATOR", "SKYLANE_LAMBDA_IMAGE"),
+}
 
 
 class WrongSetting(click.ClickException):
@@ -43,3 +52,18 @@ def environment() -> Settings:
             told = misfit["msg"].removeprefix("Value error, ")
             lines.append(f"{name}={'…' if secret else repr(misfit['input'])}: {told}")
         raise WrongSetting("\n".join(lines)) from error
+
+
+def warn_of_unknown() -> None:
+    """Say on standard error which variables look like settings, and nothing reads them."""
+    import difflib
+
+    from settings import SECRETS, Settings
+
+    known = {*Settings.variables().values(), *OTHERS}
+    secrets = os.listdir(SECRETS) if SECRETS.is_dir() else []
+    for name in sorted({*os.environ, *secrets}):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            likely = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {likely[0]}?" if likely else "."
+            click.echo(f"warning: {name} is no setting of Skylane{hint}", err=True)
