@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import benching, keeping, keys, modelling, operating
-from cli.environment import WrongSetting, environment, warn_of_unknown
+from cli.environment import WrongSetting, environment, key_of, warn_of_unknown
 
 # Everything heavier is imported by the command that needs it: `skylane --help` is instant.
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def migrate() -> None:
 @click.option(
     "--api-key",
     envvar="SKYLANE_API_KEY",
+    callback=key_of,
     show_envvar=True,
     default="",
     help="Where the API asks for one. Better by the variable: arguments are for all to see.",

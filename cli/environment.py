@@ -67,3 +67,15 @@ def warn_of_unknown() -> None:
             likely = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"; did you mean {likely[0]}?" if likely else "."
             click.echo(f"warning: {name} is no setting of Skylane{hint}", err=True)
+
+
+def key_of(_: click.Context, __: click.Parameter, value: str) -> str:
+    """Return an API key as a header can have it: without the line end that a file's has.
+
+    Raises:
+        WrongSetting: no header can; the message is without the key.
+    """
+    key = value.strip()
+    if not (key.isascii() and key.isprintable()):
+        raise WrongSetting("SKYLANE_API_KEY (or --api-key) has a character in it that no key has.")
+    return key
