@@ -43,12 +43,12 @@ def environment() -> Settings:
     except ValidationError as error:
         lines = []
         for misfit in error.errors(include_url=False):
-            name = str(misfit["loc"][0])
-            # Two variables are known by their own names, the others by prefix and field.
-            if name in Settings.model_fields:
-                name = f"{Settings.model_config.get('env_prefix', '')}{name}".upper()
+            # Some are known by their variables' own names, the others by their fields.
+            variables = Settings.variables()
+            name = variables.get(str(misfit["loc"][0]), str(misfit["loc"][0]))
+            field = next(field for field, variable in variables.items() if variable == name)
             # What stands in a secret one is for nobody's screen.
-            secret = (field := Settings.model_fields.get(str(misfit["loc"][0]))) and not field.repr
+            secret = not Settings.model_fields[field].repr
             told = misfit["msg"].removeprefix("Value error, ")
             lines.append(f"{name}={'…' if secret else repr(misfit['input'])}: {told}")
         raise WrongSetting("\n".join(lines)) from error

@@ -146,9 +146,12 @@ def test_an_address_that_cannot_be_read_is_not_repeated(address: str) -> None:
 def test_what_is_wrong_with_a_secret_setting_is_told_without_it() -> None:
     shown = repr(Settings(flower_basic_auth=f"me:{FLOWER}", initial_key="x-hunter2"))
     assert "hunter2" not in shown
-    both = {"SKYLANE_ACCESS": "sesame", "SKYLANE_INITIAL_KEY": "x-hunter2", **NOBODY}
+    wrong = {"BROKER_URL": f"amqp://:{BROKER}@x", "SKYLANE_FLOWER_BASIC_AUTH": f"{FLOWER}:"}
+    both = {"SKYLANE_ACCESS": "sesame", "SKYLANE_INITIAL_KEY": "x-hunter2", **NOBODY, **wrong}
     ended = skylane("migrate", **both)
     assert (ended.returncode, "SKYLANE_ACCESS='sesame'" in ended.stderr) == (2, True)
+    assert "BROKER_URL=…: should begin with redis://" in ended.stderr
+    assert "SKYLANE_FLOWER_BASIC_AUTH=…: should be USER:PASSWORD" in ended.stderr
     assert "hunter2" not in ended.stderr
 
 
