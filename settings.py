@@ -11,39 +11,53 @@ import os
 import re
 from functools import cache
 from pathlib import Path
-from typing import Literal
-from urllib.parse import unquote
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 # Looking for plug-ins of pydantic among all that is installed takes 50 ms of every start.
 os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 ROOT = Path(__file__).resolve().parent
 MEBIBYTE = 1024 * 1024
+DAY_S, YEAR_S = 86_400, 366 * 86_400  # beyond years PostgreSQL has no such age, or such a date
+BROKERS = ("redis://", "rediss://", "redis+socket://")
 # In an address, and among parameters in libpq's other form.
 PASSWORD = re.compile(r"://[^:@/]*:(.*)@|\w*password\s*=\s*'?([^\s'&]+)")
 SHORTEST = 4  # characters of a password that is looked for in logs: less is in many words
+# As Flower reads and compares them. An empty password lets in whoever sends an empty one.
+LOGINS = re.compile(r"[^\s:,][^:,]*:[^,]+(,[^\s:,][^:,]*:[^,]+)*")
 # A file in it that is named like a variable has its value: secrets of Docker and Kubernetes.
-SECRETS = os.environ.get("SKYLANE_SECRETS_DIR", "/run/secrets")
+SECRETS_DIR = os.environ.get("SKYLANE_SECRETS_DIR", "")
+SECRETS = Path(SECRETS_DIR or "/run/secrets")
 
 
 class Settings(BaseSettings):
-    """One immutable set of settings; a wrong value raises ``pydantic.ValidationError``."""
+    """One immutable set of settings.
+
+    A wrong value raises ``pydantic.ValidationError``; unreadable secrets ``SettingsError``.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="SKYLANE_",
         frozen=True,
         env_ignore_empty=True,
-        secrets_dir=SECRETS if Path(SECRETS).is_dir() else None,
+        allow_inf_nan=False,
+        secrets_dir=SECRETS if SECRETS.is_dir() else None,
         hide_input_in_errors=True,  # what is wrong may be a password
     )
 
     # Where things are. An empty address means: start one of our own (see local/).
     home: Path = ROOT / ".skylane"  # data of the embedded servers, images, caches
     database_url: str = Field(default="", validation_alias="DATABASE_URL", repr=False)
-    broker_url: str = Field(default="", validation_alias="BROKER_URL", repr=False)
+    broker_url: str = Field(default="", validation_alias="BROKER_URL", repr=False)  # a Redis
     # file:///folder or s3://bucket/prefix; default: home/images
     images_url: str = Field(default="", pattern=r"^(file:///.*|s3://[^/]+.*)?$")
     s3_endpoint_url: str = ""  # of an S3-compatible store; empty: AWS
@@ -78,19 +92,20 @@ class Settings(BaseSettings):
     metrics_port: int = Field(default=0, ge=0, le=65535)
 
     # The API.
-    api_processes: int = Field(default=1, ge=1)
+    api_processes: int = Field(default=1, ge=1, le=1024)
     api_threads: int = Field(
-        default=96, ge=4
+        default=96, ge=4, le=10_000
     )  # a thread is only a place for one request to wait in
     # How long an upload waits when its caller does not say; default: 10 on-prem, 0 in the cloud.
     upload_wait_s: float | None = Field(default=None, ge=0, le=60)
-    max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1)
-    max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1)  # of a whole request, so of a batch
-    max_batch_files: int = Field(default=1000, ge=1)
+    max_image_bytes: int = Field(default=10 * MEBIBYTE, ge=1, le=1024 * MEBIBYTE)
+    # Of a whole request, so of a batch.
+    max_body_bytes: int = Field(default=64 * MEBIBYTE, ge=1, le=16 * 1024 * MEBIBYTE)
+    max_batch_files: int = Field(default=1000, ge=1, le=100_000)
     # Uploads are refused (429) while so many images are unfinished, or one waits for so long that
     # nobody began to work on; 0: never.
-    max_queued: int = Field(default=20_000, ge=0)
-    max_queue_age_s: float = Field(default=3600.0, ge=0)
+    max_queued: int = Field(default=20_000, ge=0, le=1_000_000_000)
+    max_queue_age_s: float = Field(default=3600.0, ge=0, le=YEAR_S)
     # How the lanes compare, as the bench wrote it; default: home/report.json
     report: Path | None = None
     ui: Path = ROOT / "ui" / "dist"  # the page that is served at /, as ui/build makes it
@@ -102,20 +117,62 @@ class Settings(BaseSettings):
     peer_api_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
 
     # The worker.
-    worker_threads: int = Field(default=64, ge=1)  # messages in hand at once, most of them waiting
+    # Messages in hand at once, most of them waiting.
+    worker_threads: int = Field(default=64, ge=1, le=10_000)
     # Micro-batches in work at once, a core each; default: the cores that this process is given.
-    worker_streams: int | None = Field(default=None, ge=1)
+    worker_streams: int | None = Field(default=None, ge=1, le=512)
     batch_size: int = Field(default=64, ge=1, le=128)  # images predicted together, at most
-    batch_wait_ms: float = Field(default=0.0, ge=0)  # the first image of a batch waits for others
-    task_time_limit_s: float = Field(default=300.0, gt=0)  # a batch stuck longer ends its worker
+    # The first image of a batch waits for others.
+    batch_wait_ms: float = Field(default=0.0, ge=0, le=60_000)
+    # A batch stuck longer ends its worker.
+    task_time_limit_s: float = Field(default=300.0, gt=0, le=DAY_S)
 
     # Recovery.
-    sweep_every_s: float = Field(default=5.0, gt=0)
-    stale_after_s: float = Field(default=30.0, gt=0)  # pending or running for longer: enqueue again
-    max_attempts: int = Field(default=3, ge=1)  # times that work on an image is begun
+    sweep_every_s: float = Field(default=5.0, gt=0, le=DAY_S)
+    # Pending or running for longer: enqueue again.
+    stale_after_s: float = Field(default=30.0, gt=0, le=YEAR_S)
+    max_attempts: int = Field(default=3, ge=1, le=1000)  # times that work on an image is begun
     # Finished predictions go with their images when they are so old; 0: they are kept for ever.
-    retention_days: float = Field(default=0.0, ge=0)
-    heartbeat_s: float = Field(default=2.0, gt=0)  # a worker silent for five of these is not live
+    retention_days: float = Field(default=0.0, ge=0, le=36_500)
+    # A worker silent for five of these is not live.
+    heartbeat_s: float = Field(default=2.0, gt=0, le=3600)
+
+    @field_validator("broker_url")
+    @classmethod
+    def _a_redis(cls, value: str) -> str:
+        if value and not value.startswith(BROKERS):  # kombu makes RabbitMQ of anything else
+            raise ValueError(f"should begin with {', '.join(BROKERS)}")
+        return value
+
+    @field_validator("s3_endpoint_url")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0):
+            raise ValueError("should be an address such as http://127.0.0.1:9000")
+        return value
+
+    @field_validator("flower_basic_auth")
+    @classmethod
+    def _some_logins(cls, value: str) -> str:
+        return require_logins(value) if value else value
+
+    @classmethod
+    def settings_customise_sources(
+        cls, *arguments: Any, **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the usual sources. To go on without secrets would be to start unlocked."""
+        require_secrets(SECRETS, named=bool(SECRETS_DIR), variables=cls.variables())
+        return super().settings_customise_sources(*arguments, **sources)
+
+    @classmethod
+    def variables(cls) -> dict[str, str]:
+        """Return what each setting is called in the environment, by its field."""
+        prefix = cls.model_config.get("env_prefix", "")
+        return {
+            name: str(field.validation_alias or f"{prefix}{name}".upper())
+            for name, field in cls.model_fields.items()
+        }
 
     @property
     def keys_required(self) -> bool:
@@ -166,6 +223,40 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def require_logins(text: str) -> str:
+    """Return Flower's logins as they are.
+
+    Raises:
+        ValueError: somebody could not log in by them, or anybody.
+    """
+    if text.isascii() and LOGINS.fullmatch(text):
+        return text
+    raise ValueError(
+        "should be USER:PASSWORD in ASCII, or several with commas between, and none of it empty"
+    )
+
+
+def require_secrets(folder: Path, *, named: bool, variables: dict[str, str]) -> None:
+    """Check that a folder of secrets that somebody ``named`` is one, and its files are text.
+
+    Raises:
+        SettingsError: it is none, or one of them is not; the message is a line.
+    """
+    if not folder.is_dir():
+        if named:
+            raise SettingsError(f"SKYLANE_SECRETS_DIR={folder} is no directory.")
+        return
+    names = {name.lower() for name in variables.values()}
+    try:
+        for path in folder.iterdir():
+            if path.name.lower() in names and path.is_file():
+                path.read_text()
+    except OSError as error:
+        raise SettingsError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path} is no text in UTF-8, as the value of a setting is.") from None
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cli import benching, keeping, keys, modelling, operating
-from cli.environment import WrongSetting, environment
+from cli.environment import WrongSetting, environment, key_of, warn_of_unknown
 
 # Everything heavier is imported by the command that needs it: `skylane --help` is instant.
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def skylane() -> None:
 def up() -> int:
     """Start everything on this machine: stores, API, worker, monitor."""
     chosen = environment()
+    warn_of_unknown()
     from local import stack
 
     return stack.up(chosen)
@@ -92,6 +93,7 @@ def migrate() -> None:
 @click.option(
     "--api-key",
     envvar="SKYLANE_API_KEY",
+    callback=key_of,
     show_envvar=True,
     default="",
     help="Where the API asks for one. Better by the variable: arguments are for all to see.",

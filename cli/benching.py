@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli.environment import environment
+from cli.environment import environment, key_of
 from cli.modelling import NEW_FOLDER
 from local.interrupts import interruptible
 
@@ -108,6 +108,7 @@ def report(
 @click.option(
     "--api-key",
     envvar="SKYLANE_API_KEY",
+    callback=key_of,
     show_envvar=True,
     default="",
     help="Better by the variable: arguments are for all to see.",

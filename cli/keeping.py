@@ -12,6 +12,7 @@ import click
 from cli.environment import environment
 
 UNITS_S = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0}
+OLDEST_S = 36_500 * UNITS_S["d"]
 
 
 class Age(click.ParamType):  # type: ignore[type-arg]
@@ -28,7 +29,10 @@ class Age(click.ParamType):  # type: ignore[type-arg]
         read = re.fullmatch(r"(\d+(?:\.\d+)?)([dhms])", str(value))
         if not read:
             self.fail(f"{value!r} is no age such as 30d, 12h, 15m or 90s.", param, ctx)
-        return float(read[1]) * UNITS_S[read[2]]
+        age_s = float(read[1]) * UNITS_S[read[2]]
+        if age_s > OLDEST_S:  # PostgreSQL has no such date
+            self.fail(f"{value!r} is more than a hundred years.", param, ctx)
+        return age_s
 
 
 @contextmanager
@@ -71,7 +75,9 @@ def restore(folder: Path) -> None:
     chosen = environment()
     with _told():
         from local.backup import restore as run
+        from local.stores import check_images
 
+        check_images(chosen)
         copied, live_keys = run(chosen, folder)
     click.echo(f"restored {copied.rows} predictions")
     if live_keys:
@@ -95,12 +101,14 @@ def prune(age_s: float | None, orphans: bool, dry_run: bool) -> None:
         from local.home import require
         from local.orphans import prune_orphans
         from local.stack import database_of
+        from local.stores import check_images
         from store.database import Database
         from store.images import open_images
         from store.retention import Retention
         from tasks.retention import prune as run
 
         require(chosen, images=True)
+        check_images(chosen)
         with database_of(chosen) as url:
             database = Database(url, size=1)
             images = open_images(chosen.image_store_url, chosen.s3_endpoint_url)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cli.environment import WrongSetting, environment
+from cli.environment import WrongSetting, environment, warn_of_unknown
 
 PASSWORD_BYTES = 24  # random ones; in base64 they need no quoting, not even in a URL
 PASSWORDS = {
@@ -66,6 +66,7 @@ def _program(name: str, does: str) -> click.Command:
     @click.command(name, help=f"{does} Needs DATABASE_URL and BROKER_URL.")
     def run() -> None:
         chosen = environment()
+        warn_of_unknown()
         for variable, value in (
             ("DATABASE_URL", chosen.database_url),
             ("BROKER_URL", chosen.broker_url),
@@ -78,6 +79,7 @@ def _program(name: str, does: str) -> click.Command:
         from local.errors import LocalError
         from local.ports import metrics_port, require_free
         from local.programs import PROGRAMS, flower_environment
+        from local.stores import check_images
         from model.errors import ModelError
         from settings import ROOT
         from store.errors import StoreError
@@ -88,6 +90,7 @@ def _program(name: str, does: str) -> click.Command:
                 check_artefact(chosen)
             if name != "flower":  # which has its figures on its own port
                 require_free(**metrics_port(chosen))
+                check_images(chosen)
             if name == "flower":
                 check_flower(chosen)
                 os.environ |= flower_environment(chosen)

@@ -6,7 +6,7 @@ import os
 
 from local.errors import LocalError
 from local.ports import bracketed
-from settings import Settings, is_loopback
+from settings import Settings, is_loopback, require_logins
 from store.database import Database
 from store.errors import StoreError
 from store.keys import Keys, MalformedKey, adopt_initial
@@ -46,8 +46,13 @@ def check_flower(settings: Settings) -> None:
     """Check that Flower, which shows and controls workers, has a password where others reach it.
 
     Raises:
-        LocalError: it has none.
+        LocalError: it has none, or one by Flower's own variable that is none.
     """
+    if own := os.environ.get("FLOWER_BASIC_AUTH"):
+        try:
+            require_logins(own)
+        except ValueError as error:
+            raise LocalError(f"FLOWER_BASIC_AUTH {error}.") from error
     if is_loopback(settings.flower_host) or settings.access == "open":
         return
     if settings.flower_basic_auth or any(os.environ.get(name) for name in FLOWERS_OWN):

@@ -16,6 +16,7 @@ from local.home import held, require
 from local.output import Output
 from local.ports import answers, bracketed, metrics_port, reachable, require_free
 from local.postgres import EmbeddedPostgres
+from local.stores import check_broker, check_images
 from local.supervisor import Part, Stopped, Supervisor
 from model.errors import ModelError
 from settings import ROOT, Settings
@@ -45,6 +46,9 @@ def up(settings: Settings) -> int:
                 **metrics_port(settings),
             )
             check_flower(settings)
+            check_images(settings)
+            if settings.broker_url:
+                check_broker(settings.broker_url)
             database_url, broker_url = _start_servers(settings, supervisor)
             for name in migrate(database_url):
                 supervisor.say(f"migrated the database: {name}")
@@ -185,8 +189,8 @@ def _programs(settings: Settings) -> list[Part]:
 def _environment(settings: Settings) -> dict[str, str]:
     """Return the variables that a program reads the same settings from, in any folder."""
     variables = {
-        str(field.validation_alias or f"SKYLANE_{name.upper()}"): str(value)
-        for name, field in Settings.model_fields.items()
+        variable: str(value)
+        for name, variable in Settings.variables().items()
         if name not in NO_PROGRAMS and (value := getattr(settings, name)) is not None
     }
     return {**variables, "PYTHONUNBUFFERED": "1"}

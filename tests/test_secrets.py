@@ -146,9 +146,12 @@ def test_an_address_that_cannot_be_read_is_not_repeated(address: str) -> None:
 def test_what_is_wrong_with_a_secret_setting_is_told_without_it() -> None:
     shown = repr(Settings(flower_basic_auth=f"me:{FLOWER}", initial_key="x-hunter2"))
     assert "hunter2" not in shown
-    both = {"SKYLANE_ACCESS": "sesame", "SKYLANE_INITIAL_KEY": "x-hunter2", **NOBODY}
+    wrong = {"BROKER_URL": f"amqp://:{BROKER}@x", "SKYLANE_FLOWER_BASIC_AUTH": f"{FLOWER}:"}
+    both = {"SKYLANE_ACCESS": "sesame", "SKYLANE_INITIAL_KEY": "x-hunter2", **NOBODY, **wrong}
     ended = skylane("migrate", **both)
     assert (ended.returncode, "SKYLANE_ACCESS='sesame'" in ended.stderr) == (2, True)
+    assert "BROKER_URL=…: should begin with redis://" in ended.stderr
+    assert "SKYLANE_FLOWER_BASIC_AUTH=…: should be USER:PASSWORD" in ended.stderr
     assert "hunter2" not in ended.stderr
 
 
@@ -202,3 +205,17 @@ def test_secrets_may_come_as_files(tmp_path: Path) -> None:
 
     assert told() == f"host=x {secret}"
     assert told(DATABASE_URL="host=y") == f"host=y {secret}"  # the environment goes first
+
+
+def test_secrets_that_cannot_be_read_end_the_start_in_a_line(tmp_path: Path) -> None:
+    typo, latin = tmp_path / "typo", tmp_path / "SKYLANE_INITIAL_KEY"
+    latin.write_bytes("schlüssel".encode("latin-1"))
+    for folder, told in (
+        (typo, f"SKYLANE_SECRETS_DIR={typo} is no directory."),
+        (latin, f"SKYLANE_SECRETS_DIR={latin} is no directory."),
+        (tmp_path, f"{latin} is no text in UTF-8"),
+    ):
+        ended = skylane("up", SKYLANE_HOME=str(tmp_path / "home"), SKYLANE_SECRETS_DIR=str(folder))
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended.stderr
+        assert told in ended.stderr
+    assert not (tmp_path / "home").exists()

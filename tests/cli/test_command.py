@@ -6,10 +6,13 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
+from pydantic import ValidationError
 
+from settings import Settings
 from tests.cli.command import environment, skylane
 
 
@@ -55,6 +58,44 @@ def test_a_wrong_setting_is_named_with_what_is_accepted(
     assert f"{variable}='{value}'" in ended.stderr
     assert accepted in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("value", ["foo", "ftp://store", "http://", "http://store:port"])
+def test_what_is_no_address_is_no_setting(value: str) -> None:
+    with pytest.raises(ValidationError, match="s3_endpoint_url"):
+        Settings(s3_endpoint_url=value)
+    with pytest.raises(ValidationError, match=r"redis\+socket://"):
+        Settings(BROKER_URL=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stale_after_s", 1e13),
+        ("retention_days", 1e30),
+        ("worker_streams", 100_000),
+        ("sweep_every_s", 1e13),
+        ("stale_after_s", float("inf")),
+    ],
+)
+def test_a_number_that_nothing_can_work_with_is_no_setting(name: str, value: Any) -> None:
+    with pytest.raises(ValidationError, match=f"(?s){name}.*(less than or equal|finite)"):
+        Settings(**{name: value})
+
+
+def test_every_number_has_an_upper_bound() -> None:
+    bounds = {
+        name: [one.le for one in field.metadata if hasattr(one, "le")]
+        for name, field in Settings.model_fields.items()
+        if field.annotation in (int, float, int | None, float | None)
+    }
+    assert len(bounds) >= 20
+    assert [name for name, found in bounds.items() if not found] == []
+
+
+def test_nothing_is_older_than_dates_are() -> None:
+    told = skylane("prune", "--older-than", "99999999999999999d")
+    assert (told.returncode, "more than a hundred years" in told.stderr) == (2, True)
 
 
 def test_migrate_says_what_it_applied_and_that_nothing_is_left(database_url: str) -> None:

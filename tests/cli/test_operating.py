@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from cli.environment import OTHERS
 from local.ports import free_ports
 from model.artefact import write
+from settings import ROOT, Settings
 from store.database import Database
 from store.keys import Keys, Secret
 from tests.cli.command import environment, skylane
@@ -88,6 +91,34 @@ def test_a_program_says_in_a_line_that_its_model_is_none(
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
     assert f"SKYLANE_ARTEFACT: {tmp_path / name}" in ended.stderr
     assert told in ended.stderr
+
+
+def test_a_name_that_is_no_setting_is_told_with_the_likely_one(tmp_path: Path) -> None:
+    typos = {"SKYLANE_ACCES": "hunter2", "SKYLANE_RATELIMIT": "5/minute", "SKYLANE_URL": "x"}
+    none = {"SKYLANE_ARTEFACT": str(tmp_path / "none.zip"), "SKYLANE_HOME": str(tmp_path / "home")}
+    for program in ("up", "worker"):
+        told = skylane(program, **typos, **none, **NOWHERE).stderr
+        assert [line for line in told.splitlines() if "no setting" in line] == [
+            "warning: SKYLANE_ACCES is no setting of Skylane; did you mean SKYLANE_ACCESS?",
+            "warning: SKYLANE_RATELIMIT is no setting of Skylane; did you mean SKYLANE_RATE_LIMIT?",
+        ]
+        assert "hunter2" not in told
+
+
+def test_every_name_in_the_repository_is_known() -> None:
+    known = {*Settings.variables().values(), *OTHERS}
+    folders = ("api", "bench", "cli", "docs", "infra", "lambda_adapters", "local", "store", "tests")
+    files = [*ROOT.iterdir(), *(path for name in folders for path in (ROOT / name).rglob("*"))]
+    found = {
+        name
+        for path in files
+        if path.suffix in {"", ".md", ".py", ".yaml", ".yml", ".sh", ".ipynb", ".Dockerfile"}
+        and path.is_file()
+        and path != Path(__file__)
+        for name in re.findall(r"SKYLANE_[A-Z0-9_]*[A-Z0-9]", path.read_text(errors="replace"))
+    }
+    assert len(found) > 40
+    assert found - known == set()
 
 
 def test_a_worker_whose_model_is_damaged_takes_no_message(tmp_path: Path) -> None:

@@ -54,10 +54,19 @@ def test_a_password_of_netrc_takes_no_keys_place(api_url: str, tmp_path: Path) -
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login operator password hunter2")
     with Proxy(api_url) as proxy:
-        own = {"NETRC": str(netrc), "SKYLANE_API_KEY": "a-key"}
+        own = {"NETRC": str(netrc), "SKYLANE_API_KEY": " a-key\r\n"}
         ended = skylane("classify", str(TILES / "Forest"), "--url", proxy.url, **own)
     assert ended.returncode == 0, ended.stderr
     assert proxy.authorizations == {"Bearer a-key"}
+
+
+@pytest.mark.parametrize("key", ["skl_hunter2\rx", "skl_hunter2\x7f", "skl_hünter2"])
+def test_a_key_that_no_header_can_have_is_told_in_a_line(key: str) -> None:
+    ended = skylane("classify", str(TILES), "--url", "http://127.0.0.1:1", SKYLANE_API_KEY=key)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("Error: SKYLANE_API_KEY")
+    assert len(ended.stderr.splitlines()) == 1
+    assert "nter2" not in ended.stderr
 
 
 def test_an_api_that_stays_busy_is_given_up(api_url: str, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from pydantic import ValidationError
 
 from api.known_keys import LONGEST_S
 from local.access import check_api, check_flower
@@ -186,3 +187,18 @@ def test_a_public_flower_wants_a_password(monkeypatch: pytest.MonkeyPatch) -> No
     check_flower(Settings(flower_host=EVERYWHERE, flower_basic_auth="a:b"))
     monkeypatch.setenv("FLOWER_BASIC_AUTH", "a:b")
     check_flower(Settings(flower_host=EVERYWHERE))
+
+
+@pytest.mark.parametrize(
+    "text", ["user:", ":password", "nopassword", "a:b,", "a:b,c", "a:pässword"]
+)
+def test_a_login_that_lets_in_nobody_or_anybody_is_none(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert Settings(flower_basic_auth="a:b:c,d:e f").flower_basic_auth
+    with pytest.raises(ValidationError, match="USER:PASSWORD") as told:
+        Settings(flower_basic_auth=text)
+    assert text not in str(told.value)
+    monkeypatch.setenv("FLOWER_BASIC_AUTH", text)
+    with pytest.raises(LocalError, match="USER:PASSWORD"):
+        check_flower(Settings())

@@ -13,6 +13,8 @@ import psutil
 import pytest
 import requests
 
+from local.errors import LocalError
+from local.ports import free_ports, require_free
 from tests.cli.command import skylane
 from tests.stack import WORKER, Stack, until
 
@@ -142,6 +144,24 @@ def test_a_port_in_use_is_named_with_the_setting_that_changes_it(tmp_path: Path)
             stack.start()
         assert stack.process
         assert stack.process.returncode not in (0, None)
+
+
+@pytest.mark.parametrize(
+    ("host", "told"),
+    [
+        ("192.0.2.1", "SKYLANE_HOST=192.0.2.1: cannot listen there: Cannot assign"),
+        ("nonsense.invalid", "SKYLANE_HOST=nonsense.invalid: cannot listen there"),
+        ("[::1]", r"SKYLANE_HOST=\[::1\].*without brackets"),
+        ("a..b", "SKYLANE_HOST=a..b: cannot listen there"),
+    ],
+)
+def test_an_address_that_is_not_ours_is_told_at_once(host: str, told: str) -> None:
+    [port] = free_ports(1)
+    with pytest.raises(LocalError, match=told) as caught:
+        require_free(api_port=(host, port))
+    assert "PORT" not in str(caught.value)
+    with pytest.raises(LocalError, match="SKYLANE_METRICS_HOST="):
+        require_free(metrics_port=(host, port))
 
 
 def test_two_on_one_home_is_one_too_many(stack: Stack) -> None:
