@@ -6,6 +6,7 @@ from flask import Response, redirect, request
 from flask_openapi3 import APIBlueprint, Tag
 from werkzeug.http import quote_etag
 from werkzeug.wrappers import Response as Redirect
+from werkzeug.wsgi import wrap_file
 
 from api.errors import Problem
 from api.schemas import ProblemDocument, RequestPath
@@ -22,6 +23,7 @@ blueprint = APIBlueprint(
     abp_responses={503: ProblemDocument},
 )
 
+PIECE_BYTES = 64 * 1024  # of what is no file of the system, and sent so
 VALID_S = 300  # an address on S3 that a client is sent to
 
 
@@ -48,13 +50,18 @@ def image(path: RequestPath) -> Response | Redirect:
                 reference, content_type=row["content_type"], valid_s=VALID_S
             ),
         )
-    data = at_hand.images.get(reference)
+    # A file, so that who reads slowly holds a piece of it in memory, and not all.
+    file, size_bytes = at_hand.images.open(reference)
     # Our name for the type, not the client's, and nothing in it may run: a file can be a
     # sound JPEG and a sound HTML page at once.
-    image_format = sniff(data[:SIGNATURE_BYTES])  # which a presigned upload does not say
+    image_format = sniff(file.read(SIGNATURE_BYTES))  # which a presigned upload does not say
+    file.seek(0)
     response = Response(
-        data, content_type=MEDIA_TYPES[image_format] if image_format else UNKNOWN_TYPE
+        wrap_file(request.environ, file, PIECE_BYTES),
+        content_type=MEDIA_TYPES[image_format] if image_format else UNKNOWN_TYPE,
+        direct_passthrough=True,
     )
+    response.content_length = size_bytes
     response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
     # What is no image is not shown, whatever else it may be.
     response.headers["Content-Disposition"] = "inline" if image_format else "attachment"

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from flask import Response, g, jsonify, request, url_for
 from flask_openapi3 import APIBlueprint, Tag
 from werkzeug.datastructures import FileStorage
-from werkzeug.exceptions import HTTPException
 
 import tracing
 from api import uploads_openapi as documentation
-from api.errors import Problem, is_no_room
+from api.errors import Problem
+from api.forms import no_file, read_json, reading
 from api.intake import Upload
 from api.schemas import prediction_out
 from api.services import Services, services
@@ -86,18 +85,12 @@ def _batch(
 
     Then, by their numbers, those that are acceptable, and of each file how it was rejected, if so.
     """
-    with _reading():
+    with reading():
         files = request.files.getlist("files")
         labels = request.form.getlist("true_label")
         ids = [_uuid(text) for text in request.form.getlist("request_id")]
     if not files:
-        raise Problem(400, "missing_field", "The form has no `files`; send at least one.")
-    if len(files) > at_hand.settings.max_batch_files:
-        raise Problem(
-            413,
-            "too_many_files",
-            f"The form has {len(files)} files; at most {at_hand.settings.max_batch_files}.",
-        )
+        raise no_file("files", "; send at least one.")
     if labels and len(labels) != len(files):
         raise Problem(
             422,
@@ -137,7 +130,7 @@ def _upload() -> Response:
     request.max_content_length = min(one_image, at_hand.settings.max_body_bytes)
     wait_s = wanted_wait(at_hand.settings.default_wait_s, at_hand.settings.longest_wait_s)
     _check_label(request.args.get("true_label"), at_hand)  # even where the body has another
-    with at_hand.admission.reading(request.content_length), _reading():
+    with at_hand.admission.reading(request.content_length), reading():
         sent = _one_image()
     uploads, request_id = [_checked(sent, at_hand)], sent.request_id
     del sent  # who waits keeps no image in memory
@@ -170,7 +163,7 @@ def _one_image() -> Sent:
     chosen = _uuid(request.args.get("request_id"))
     if request.mimetype == "multipart/form-data":
         if (file := request.files.get("file")) is None:
-            raise Problem(400, "missing_field", f"The form has no `file`. Send {FORMS}.")
+            raise no_file("file", f". Send {FORMS}.")
         form = request.form
         request_id = _uuid(form.get("request_id")) or chosen
         label = form.get("true_label", label)
@@ -186,7 +179,7 @@ def _one_image() -> Sent:
             )
         return Sent(_clean_name(name), data, label, chosen)
     if request.is_json:
-        document = request.get_json(cache=False)
+        document = read_json()
         if not isinstance(document, dict) or not isinstance(document.get("image_base64"), str):
             raise Problem(400, "missing_field", f"The JSON has no `image_base64`. Send {FORMS}.")
         for field in ("filename", "true_label", "request_id"):
@@ -201,21 +194,6 @@ def _one_image() -> Sent:
         "unsupported_media_type",
         f"Content-Type {request.mimetype or '(none)'!r} is not accepted. Send {FORMS}.",
     )
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """Answer a body that cannot be read for what it is: the client's mistake."""
-    try:
-        yield
-    except (Problem, HTTPException, MemoryError):
-        raise
-    except Exception as error:
-        if is_no_room(error):  # for a large form's own file
-            raise
-        # What a server raises for a connection cut off or a malformed chunk is its own
-        # affair: WSGI has no name for it, and nothing but the body is read in here.
-        raise Problem(400, "incomplete_body", "The body is malformed or cut off.") from error
 
 
 def _from_base64(text: str) -> bytes:

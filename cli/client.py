@@ -26,7 +26,7 @@ class ApiAway(Exception):
     """Nobody answers, or not as the API does."""
 
     def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
+        super().__init__(detail.removesuffix("."))  # others end the sentence; the API did so
         self.code, self.detail = code, detail
 
 

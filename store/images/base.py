@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from store.errors import ImageStoreError, Unreadable
 from store.references import Reference
@@ -36,6 +36,12 @@ class ImageStore(Protocol):
 
     def get(self, reference: Reference) -> bytes:
         """Return an image's bytes; raises ``Unreadable`` where there are none."""
+
+    def open(self, reference: Reference) -> tuple[BinaryIO, int]:
+        """Return an image as a file, and its size in bytes; raises as ``get`` does.
+
+        For who sends it on piece by piece. The caller closes it.
+        """
 
     def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
         """Return each image's bytes, or the error in its place; trouble with one is no other's."""

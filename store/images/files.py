@@ -7,8 +7,9 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError
 from store.images.base import PUT_AT_ONCE, NewImage, NoBytes, get_or_error, put_all
@@ -59,17 +60,18 @@ class FileImages:
 
     def get(self, reference: Reference) -> bytes:
         path = self.path(reference.key)
-        try:
-            try:
-                return path.read_bytes()
-            except FileNotFoundError as error:
-                # Or a worker without it would end every image that it takes as ``image_missing``.
-                _require_volume(path)
-                raise ImageNotFound(reference.key) from error
-        except PermissionError as error:
-            raise ImageRefused(f"image store: {error}") from error
-        except OSError as error:
-            raise ImageStoreError(f"image store: {error}") from error
+        with _reading(path, reference):
+            return path.read_bytes()
+
+    def open(self, reference: Reference) -> tuple[BinaryIO, int]:
+        path = self.path(reference.key)
+        with _reading(path, reference), ExitStack() as unless_read:
+            # Without a buffer: where the file stands is where its descriptor does, for sendfile().
+            file = unless_read.enter_context(path.open("rb", buffering=0))
+            file.read(1)  # what cannot be read is told of now, and not amid an answer
+            file.seek(0)
+            unless_read.pop_all()
+            return cast(BinaryIO, file), os.fstat(file.fileno()).st_size
 
     def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
         return [get_or_error(self, reference) for reference in references]
@@ -144,6 +146,22 @@ class FileImages:
             os.fdatasync(file)
         finally:
             os.close(file)
+
+
+@contextmanager
+def _reading(path: Path, reference: Reference) -> Iterator[None]:
+    """Tell of what goes wrong with an image's file as the store does."""
+    try:
+        try:
+            yield
+        except FileNotFoundError as error:
+            # Or a worker without it would end every image that it takes as ``image_missing``.
+            _require_volume(path)
+            raise ImageNotFound(reference.key) from error
+    except PermissionError as error:
+        raise ImageRefused(f"image store: {error}") from error
+    except OSError as error:
+        raise ImageStoreError(f"image store: {error}") from error
 
 
 def _unlink(path: Path) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from io import BytesIO
+from typing import Any, BinaryIO
 
 from store.errors import ImageNotFound, ImageRefused, ImageStoreError, ImageTooLarge, StoreError
 from store.images.base import PUT_AT_ONCE, NewImage, NoBytes, get_or_error, put_all
@@ -82,6 +83,10 @@ class S3Images:
     def get(self, reference: Reference) -> bytes:
         data: bytes = self._find("get_object", reference)["Body"]
         return data
+
+    def open(self, reference: Reference) -> tuple[BinaryIO, int]:
+        data = self.get(reference)  # or who reads slowly would keep a connection to S3
+        return BytesIO(data), len(data)
 
     def get_many(self, references: Sequence[Reference]) -> list[bytes | NoBytes]:
         return list(self._threads.map(lambda one: get_or_error(self, one), references))

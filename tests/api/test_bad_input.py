@@ -112,7 +112,8 @@ def test_base64_of_nothing_is_an_empty_file(api_url: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b'{"image_base64": NaN'])
 def test_broken_json_is_a_client_error(api_url: str, body: bytes) -> None:
     answer = post(api_url, data=body, headers={"Content-Type": "application/json"})
-    assert (answer.status_code, answer.headers["Content-Type"]) == (400, PROBLEM)
+    assert (answer.status_code, code_of(answer)) == (400, "bad_request")
+    assert answer.json()["detail"].startswith("The body is not JSON: ")
 
 
 @pytest.mark.parametrize("label", ["Atlantis", "forest", "x" * 10_000, "'; DROP TABLE"])
@@ -184,6 +185,42 @@ def test_more_files_than_the_limit_are_refused(api_url: str, tile: bytes) -> Non
     files = [("files", (f"{number}.jpg", b"\xff\xd8\xff")) for number in range(1001)]
     answer = requests.post(f"{api_url}/upload_batch", files=files, timeout=60)
     assert (answer.status_code, code_of(answer)) == (413, "too_many_files")
+
+
+def test_what_is_too_much_of_a_form_is_named(api_url: str, tile: bytes) -> None:
+    one = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\na\r\n'
+    form = {"Content-Type": "multipart/form-data; boundary=x"}
+    answer = requests.post(
+        f"{api_url}/upload_batch", data=one * 10_000 + b"--x--\r\n", headers=form, timeout=30
+    )
+    assert (answer.status_code, code_of(answer)) == (413, "too_many_files")
+    assert " 1000 files" in answer.json()["detail"]
+    answer = post(api_url, files={"file": ("a", tile)}, data={"true_label": "x" * 1_100_000})
+    assert (answer.status_code, code_of(answer)) == (413, "form_too_large")
+    assert " 1000000 bytes" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "detail"),
+    [
+        (b"caf\xe9.jpg", "bad_request", "not UTF-8"),
+        (b"caf\ne.jpg", "missing_field", "line break"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("path", "field"), [("upload", b"file"), ("upload_batch", b"files")])
+def test_a_file_is_not_said_to_be_missing_for_its_name(
+    api_url: str, tile: bytes, name: bytes, code: str, detail: str, path: str, field: bytes
+) -> None:
+    told = b'Content-Disposition: form-data; name="%s"; filename="%s"' % (field, name)
+    answer = requests.post(
+        f"{api_url}/{path}",
+        data=b"--x\r\n" + told + b"\r\n\r\n" + tile + b"\r\n--x--\r\n",
+        headers={"Content-Type": "multipart/form-data; boundary=x"},
+        timeout=30,
+    )
+    assert (answer.status_code, code_of(answer)) == (400, code)
+    assert detail in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -20,13 +20,15 @@ PAGES = 12  # more than sockets hold
 
 
 @contextmanager
-def who_reads_nothing(url: str, path: bytes, times: int = 1) -> Iterator[socket.socket]:
+def who_reads_nothing(
+    url: str, path: bytes, times: int = 1, host: bytes = b"x"
+) -> Iterator[socket.socket]:
     """Ask for something, so often, on a connection that holds little of it."""
     with closing(socket.socket()) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(30)
         connection.connect(("127.0.0.1", urlsplit(url).port))
-        connection.sendall(GET.replace(b"/", path, 1) * times)
+        connection.sendall(GET.replace(b"/", path, 1).replace(b": x", b": " + host) * times)
         yield connection
 
 

@@ -73,7 +73,7 @@ class Proxy:
             self._busy_questions -= 1
             busy = self._busy_questions >= 0
         if busy:
-            body = b'{"code": "rate_limited", "detail": "More than 1 request"}'
+            body = b'{"code": "rate_limited", "detail": "More than 1 request."}'
             self._answer(client, 429, body, {"Retry-After": "0.2"})
         else:
             self.forward(client, b"")

@@ -45,7 +45,7 @@ def test_an_api_that_lets_nobody_in_is_given_up_with_what_to_do(api_url: str) ->
     with Proxy(api_url, busy_questions=1000) as proxy:
         ended = skylane("classify", str(TILES), "--url", proxy.url, "--timeout", "0.5")
     assert ended.returncode == 1
-    assert "lets nobody in now: More than 1 request" in ended.stderr
+    assert "lets nobody in now: More than 1 request.\n" in ended.stderr
     assert "--timeout" in ended.stderr
     assert "Is Skylane running" not in ended.stderr
 

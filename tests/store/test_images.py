@@ -28,7 +28,12 @@ def images(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
 def test_an_image_comes_back_byte_for_byte(images: ImageStore, tile: bytes) -> None:
     reference = images.put("2026/01/01/a", tile, "image/jpeg")
     assert images.get(reference) == tile
+    file, size_bytes = images.open(reference)
+    with file:
+        assert (file.read(), size_bytes) == (tile, len(tile))
     images.delete(reference)
+    with pytest.raises(ImageNotFound):
+        images.open(reference)
 
 
 def test_many_come_back_in_their_order_with_the_gaps_where_they_are(
@@ -63,6 +68,8 @@ def test_no_image_counts_as_gone_where_its_volume_is_not_mounted(
     unmounted = FileImages(volume)  # which makes the folder: an empty one, as where a volume was
     with pytest.raises(ImageStoreError, match="mounted"):
         unmounted.get(stored)
+    with pytest.raises(ImageStoreError, match="mounted"):
+        unmounted.open(stored)
     unmounted.put("2026/01/02/b", tile, "image/jpeg")  # nor when an upload has come there since
     [found] = unmounted.get_many([stored])  # so a worker gives it back, and tries again
     assert isinstance(found, ImageStoreError)
@@ -119,6 +126,8 @@ def test_no_image_counts_as_gone_where_its_bucket_is_not_there(s3_endpoint: str)
 def test_no_key_leads_out_of_the_folder(tmp_path: Path, key: str) -> None:
     with pytest.raises(ImageNotFound):
         FileImages(tmp_path / "images").get(Reference(key))
+    with pytest.raises(ImageNotFound):
+        FileImages(tmp_path / "images").open(Reference(key))
 
 
 def test_a_key_is_written_once(tmp_path: Path, tile: bytes) -> None:
