@@ -38,6 +38,8 @@ def check_broker(broker_url: str) -> None:
 def check_images(settings: Settings) -> None:
     """Check that a folder of images is one, or can be made.
 
+    One that cannot be written to will do: a worker only reads, and an API answers what it can.
+
     Raises:
         LocalError: it cannot.
     """
@@ -49,7 +51,7 @@ def check_images(settings: Settings) -> None:
     there = next(one for one in (folder, *folder.parents) if os.path.exists(one))
     if not there.is_dir():
         why = f"{there} is no folder"
-    elif not os.access(there, os.W_OK | os.X_OK):
+    elif there != folder and not os.access(there, os.W_OK | os.X_OK):
         why = f"{there} cannot be written to"
     else:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,15 @@ def test_images_cannot_lie_below_a_file(tmp_path: Path) -> None:
         BROKER_URL="redis://127.0.0.1:1",
     )
     assert (ended.returncode, len(ended.stderr.splitlines())) == (1, 1), ended.stderr
+
+
+def test_a_folder_of_images_that_is_there_may_be_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def access(path: Path, mode: int) -> bool:
+        return not mode & os.W_OK  # of a file system that is mounted so; root may write all others
+
+    monkeypatch.setattr(os, "access", access)
+    check_images(Settings(images_url=tmp_path.as_uri()))
+    with pytest.raises(LocalError, match="cannot be written to"):
+        check_images(Settings(images_url=(tmp_path / "new").as_uri()))
