@@ -47,6 +47,7 @@ stopping: Callable[[], bool] = bool
             "description": "`prediction` events, with a Prediction as data, then one `end`",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
+        414: ProblemDocument,
         422: ProblemDocument,
         501: ProblemDocument,
         503: ProblemDocument,

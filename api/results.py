@@ -34,7 +34,7 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 MAX_CSV_ROWS = 10_000  # in the cloud, where an answer may have 6 MB
 
 
-@blueprint.get("/results", responses={200: ResultsOut, 422: ProblemDocument})
+@blueprint.get("/results", responses={200: ResultsOut, 414: ProblemDocument, 422: ProblemDocument})
 def results(query: ResultsQuery) -> Response:
     """List predictions a page at a time, newest first if nothing else is said."""
     started = time.perf_counter()
@@ -55,6 +55,7 @@ def results(query: ResultsQuery) -> Response:
     "/results.csv",
     responses={
         200: {"description": "CSV (RFC 4180)", "content": {"text/csv": {}}},
+        414: ProblemDocument,
         422: ProblemDocument,
     },
 )
