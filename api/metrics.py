@@ -23,13 +23,13 @@ from prometheus_client.registry import Collector
 
 from api import access
 from api.errors import Problem
+from api.health import MISSED_HEARTBEATS
 from api.services import Services, services
 from tasks import measures
 
 log = logging.getLogger(__name__)
 
 SECONDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-MISSED_HEARTBEATS = 5
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 # A registry of their own: in one process they are read from it, in many from the files.
