@@ -156,6 +156,6 @@ for _command in (
     *keys.COMMANDS,
     *keeping.COMMANDS,
     *benching.COMMANDS,
-    *(modelling.train, modelling.teach, modelling.export, modelling.evaluate),
+    *(modelling.train, modelling.export, modelling.evaluate),
 ):
     skylane.add_command(_command)

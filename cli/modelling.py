@@ -1,4 +1,4 @@
-"""`skylane train`, `teach`, `export` and `evaluate`: from tiles to a model that is served."""
+"""`skylane train`, `export` and `evaluate`: from tiles to a model that is served."""
 
 from __future__ import annotations
 
@@ -86,29 +86,6 @@ def train(data: Path | None, out: Path, assignments: tuple[str, ...]) -> None:
         from model.training.train import train as run
 
         click.echo(f"wrote {run(data or _eurosat(), out, config)}")
-
-
-@click.command()
-@click.option(
-    "--checkpoint",
-    "checkpoints",
-    type=FILE,
-    multiple=True,
-    required=True,
-    help="A teacher that `skylane train` wrote; of several the mean is taken.",
-)
-@click.option("--data", type=DATA, help="The data to learn from. Default: EuroSAT, fetched.")
-@click.option("--out", type=NEW_FILE, required=True, help="File to write (.safetensors).")
-def teach(checkpoints: tuple[Path, ...], data: Path | None, out: Path) -> None:
-    """Write what trained models think of every training tile, for another to learn from.
-
-    That other is trained by `skylane train --set teacher=FILE`.
-    """
-    with _plain_errors():
-        from model.training.targets import teach as run
-
-        run(list(checkpoints), data or _eurosat(), out)
-    click.echo(f"wrote {out}")
 
 
 @click.command()

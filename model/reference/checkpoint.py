@@ -195,8 +195,6 @@ def _misfit(net: nn.Module, given: dict[str, Tensor]) -> str:
 
 def _other(tensors: dict[str, Tensor]) -> str:
     """Say what a file is that is no checkpoint of ours, and what would be right."""
-    if tensors.keys() == {"probabilities"}:
-        return "holds what `skylane teach` wrote, not a net; give what `skylane train` wrote"
     if any(name.startswith("average/") for name in tensors):
         return "is what a run goes on from; the net itself is weights.safetensors, at its end"
     return (

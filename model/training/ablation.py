@@ -4,7 +4,8 @@
 
 Each variant is trained with each seed and judged on the validation split, as it is and under
 shift; the test split has no part in choices. A variant that was trained before is not trained
-again, so a killed run goes on.
+again, so a killed run goes on. Processes that each do other variants (--only) can share --out:
+a small net leaves most of a GPU idle.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import os
 import statistics
 import sys
 from dataclasses import asdict, replace
@@ -26,9 +28,9 @@ from model.reference.predictor import TorchPredictor
 from model.training.config import Config, configure
 from model.training.device import device
 from model.training.progress import write_rows
-from model.training.train import WEIGHTS, train
+from model.training.train import train
 
-# Without `name`, what the recipe has; with, what it has not. Each is one change.
+# Each is one change. What the recipe has not is not taken from it again.
 VARIANTS: dict[str, dict[str, object]] = {
     "the recipe": {},
     "without colour": {"brightness": 0.0, "contrast": 0.0},
@@ -37,11 +39,12 @@ VARIANTS: dict[str, dict[str, object]] = {
     "without shifts": {"shift_px": 0},
     "without label smoothing": {"label_smoothing": 0.0},
     "without averaging": {"ema_decay": 0.0},
-    "with mixup 0.2": {"mixup": 0.2},
-    "with CutMix 0.5": {"cutmix": 0.5},
-    "without a teacher": {"teacher": ""},
+    "without mixup": {"mixup": 0.0},
+    "without CutMix": {"cutmix": 0.0},
+    "without teachers": {"teachers": ()},
 }
 TABLE, BASE = "ablation.csv", "base.json"
+ROW = "row.csv"  # of the table, in the folder of the run that it is of
 
 
 def main() -> None:
@@ -69,7 +72,8 @@ def ablate(
     """Train and judge every variant with every seed; return and write a row for each.
 
     A row has ``variant``, ``seed``, ``validation_accuracy`` and the accuracy under each shift.
-    A variant that changes nothing of ``base`` (a teacher it has not) is left out.
+    A variant that changes nothing of ``base`` (teachers it has not) is left out. The rows
+    are those of all that ``out`` holds, whoever made it.
 
     Raises:
         TrainingError: ``out`` holds an ablation of another recipe or of other data.
@@ -80,20 +84,20 @@ def ablate(
         raise DataError(f"{data} does not exist; give a folder or zip of <Class>/<image>")
     dataset = load(data, tile_px=base.tile_px)
     _same_base(out / BASE, {"config": asdict(replace(base, seed=0)), "digest": dataset.digest})
-    table = out / TABLE
-    rows = list(csv.DictReader(table.open(newline=""))) if table.exists() else []
-    done = {(row["variant"], row["seed"]) for row in rows}
     for seed in seeds:
         for variant in variants:
             config = replace(base, seed=seed, **VARIANTS[variant])  # type: ignore[arg-type]
             same = bool(VARIANTS[variant]) and config == replace(base, seed=seed)
-            if same or (variant, str(seed)) in done:
+            run = out / f"{variant.replace(' ', '-')}-{seed}"
+            if same or (run / ROW).exists():
                 continue
-            weights = out / f"{variant.replace(' ', '-')}-{seed}" / WEIGHTS
-            if not weights.exists():
-                train(data, weights.parent, config)
-            rows.append({"variant": variant, "seed": str(seed), **judge(weights, dataset)})
-            write_rows(table, rows)
+            weights = train(dataset, run, config)
+            row = {"variant": variant, "seed": str(seed), **judge(weights, dataset)}
+            write_rows(run / ROW, [row])
+    rows = [row for path in out.glob(f"*/{ROW}") for row in csv.DictReader(path.open(newline=""))]
+    rows.sort(key=lambda row: (list(VARIANTS).index(row["variant"]), int(row["seed"])))
+    if rows:
+        write_rows(out / TABLE, rows)
     return rows
 
 
@@ -105,7 +109,9 @@ def _same_base(path: Path, base: dict[str, object]) -> None:
             " which); give another folder"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(told)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(told)
+    os.replace(partial, path)
 
 
 def judge(weights: Path, dataset: Dataset) -> dict[str, str]:

@@ -46,11 +46,10 @@ def worsened(pixels: Pixels, seed: int) -> Pixels:
 def augment(
     pixels: Tensor,
     symmetries: np.ndarray,
-    side_px: int,
     config: Config,
     chance: np.random.Generator,
 ) -> Tensor:
-    """uint8 NHWC tiles to a normalised float32 batch NCHW (n, 3, side_px, side_px).
+    """uint8 NHWC tiles to a normalised float32 batch NCHW of the same size.
 
     Tile ``i`` is turned by ``symmetries[i]``, then shifted, brightened and given contrast at
     random; some are softened.
@@ -68,7 +67,7 @@ def augment(
     if soft := round(config.soften * n):
         smaller = int(full * chance.uniform(SMALLEST, 1))
         images[:soft] = resized(resized(images[:soft], smaller), full)
-    return resized(images, side_px).contiguous(memory_format=torch.channels_last)
+    return images
 
 
 def _moved(

@@ -16,10 +16,8 @@ from model.training.config import Config
 class Batches:
     """The training tiles in memory, as uint8, and their targets."""
 
-    def __init__(
-        self, tiles: Tiles, classes: int, config: Config, device: str, teacher: Tensor | None = None
-    ) -> None:
-        """Load everything onto ``device``; ``teacher`` is float (n, 8 symmetries, classes).
+    def __init__(self, tiles: Tiles, classes: int, config: Config, device: str) -> None:
+        """Load everything onto ``device``.
 
         Raises:
             TrainingError: there are not enough tiles for one batch.
@@ -36,11 +34,10 @@ class Batches:
         self._worse = torch.from_numpy(worsened(tiles.pixels, config.seed)).to(device)
         hard = F.one_hot(torch.from_numpy(tiles.classes), classes).float().to(device)
         self._hard = hard.lerp(torch.full_like(hard, 1 / classes), config.label_smoothing)
-        self._teacher = teacher if teacher is None else teacher.to(device)
         self._order = (-1, torch.empty(0))  # of an epoch
 
-    def __call__(self, step: int, side_px: int) -> tuple[Tensor, Tensor]:
-        """Return images, normalised float (batch, 3, side_px, side_px), and their targets.
+    def __call__(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return images, normalised float (batch, 3, tile_px, tile_px), and their targets.
 
         Targets are probabilities (batch, classes). Each tile is in a view of its own; the
         last few are low-quality JPEGs.
@@ -54,10 +51,7 @@ class Batches:
         pixels, wanted = self._pixels[chosen], self._hard[chosen]
         if low := round(config.jpeg * config.batch):
             pixels[-low:] = self._worse[chosen[-low:]]
-        if self._teacher is not None:
-            views = torch.from_numpy(symmetries).to(self._device, non_blocking=True)
-            wanted = wanted.lerp(self._teacher[chosen, views], config.distil)
-        images = augment(pixels, symmetries, side_px, config, chance)
+        images = augment(pixels, symmetries, config, chance)
         return blend(images, wanted, config, chance)
 
     def _shuffled(self, epoch: int) -> Tensor:

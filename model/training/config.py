@@ -36,14 +36,14 @@ class Config:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
     label_smoothing: Share = 0.1  # of each target, spread over all classes
-    teacher: str = ""  # path of what `skylane teach` wrote
-    distil: Share = 0.7  # of each target, the teacher's where there is one
+    teachers: tuple[str, ...] = ()  # paths of checkpoints to learn from, by their mean
+    distil: Share = 0.7  # of each target, the teachers' where there are any
 
-    shift_px: NonNegativeInt = 4  # random translation, by reflection at the border
-    brightness: Share = 0.2  # random factor, 1 plus or minus this
+    shift_px: NonNegativeInt = 6  # random translation, by reflection at the border
+    brightness: Share = 0.3  # random factor, 1 plus or minus this
     contrast: Share = 0.2  # likewise, about the image's own mean
-    soften: Share = 0.2  # of the images, made smaller and larger again: blur, bad scaling
-    jpeg: Share = 0.1  # of the images, stored once more as a JPEG of low quality
+    soften: Share = 0.25  # of the images, made smaller and larger again: blur, bad scaling
+    jpeg: Share = 0.15  # of the images, stored once more as a JPEG of low quality
     mixup: NonNegativeFloat = 0.0  # alpha of the Beta distribution to blend by; 0: never
     cutmix: Share = 0.0  # of the steps, that paste a rectangle of another image instead
 
@@ -56,6 +56,8 @@ def configure(assignments: Iterable[str]) -> Config:
 
     >>> configure(["batch=128", "stages=[[2, 32]]"]).stages
     ((2, 32),)
+    >>> configure(["teachers=a.safetensors,b.safetensors"]).teachers
+    ('a.safetensors', 'b.safetensors')
 
     Raises:
         ConfigError: a name that is none, or a value that is not what it can be.
@@ -71,6 +73,8 @@ def configure(assignments: Iterable[str]) -> Config:
         parsed: dict[str, object] = dict(values)
         if "stages" in values:
             parsed["stages"] = _stages(values["stages"])
+        if "teachers" in values:
+            parsed["teachers"] = [path for path in values["teachers"].split(",") if path]
         return TypeAdapter(Config).validate_python(parsed)
     except Misfit as error:
         raise ConfigError(_told(error)) from error

@@ -42,8 +42,10 @@ def computes_in_bf16(where: str, precision: str = "auto") -> bool:
     """
     if precision != "auto":
         return precision == "bf16"
+    if where == "cuda":
+        return True
     can = torch.cpu.get_capabilities()
-    return where == "cuda" or bool(can.get("amx_bf16") or can.get("avx512_bf16"))
+    return bool(can.get("amx_bf16") or can.get("avx512_bf16"))
 
 
 def described(where: str) -> str:

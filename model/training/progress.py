@@ -49,7 +49,8 @@ def _rows(path: Path) -> list[dict[str, object]]:
 def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows of like keys as CSV, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    # Processes that share a folder (model.training.ablation) must not share this name.
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     with partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()

@@ -18,24 +18,26 @@ from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from model.data import Tiles, load
+from model.data import Dataset, Tiles, load
 from model.errors import TrainingError
 from model.reference import checkpoint
 from model.reference.architecture import build, check_takes, normalise, resized
 from model.reference.checkpoint import About, file_digest, start_from
 from model.training import device as devices
-from model.training import targets
 from model.training.batches import Batches
 from model.training.config import Config
 from model.training.progress import logs
 from model.training.state import State
+from model.training.teachers import Teachers
 
 WEIGHTS, RESUME = "weights.safetensors", "resume.safetensors"
 SHOW_EVERY = 20  # steps between looks at the loss, for which a GPU has to be waited for
 
 
-def train(data: Path, out: Path, config: Config) -> Path:
+def train(data: Path | Dataset, out: Path, config: Config) -> Path:
     """Train to the end (or go on from where a killed run was) and return the weights' path.
+
+    ``data`` is where the data lie, or what ``load`` made of them.
 
     Writes into ``out``: ``metrics.csv`` (a line an epoch), the same for TensorBoard,
     ``resume.safetensors`` as it goes, and at the end ``weights.safetensors``: the averaged
@@ -44,7 +46,7 @@ def train(data: Path, out: Path, config: Config) -> Path:
     Raises:
         DataError: ``data`` is no data set.
         TrainingError: it has too few tiles, or ``out`` holds a run of another recipe.
-        CheckpointError: the net to start from, or what a teacher wrote, does not fit.
+        CheckpointError: the net to start from, or a teacher, does not fit.
         OSError: ``out`` cannot be written to.
     """
     out.mkdir(parents=True, exist_ok=True)  # if that fails, let it be before hours of work
@@ -54,14 +56,14 @@ def train(data: Path, out: Path, config: Config) -> Path:
     torch.backends.cudnn.deterministic = True
     torch.manual_seed(config.seed)
 
-    dataset = load(data, tile_px=config.tile_px)
+    dataset = load(data, tile_px=config.tile_px) if isinstance(data, Path) else data
     validation = dataset.splits["validation"]
     if not len(validation):
-        raise TrainingError(f"{data} has no tiles to validate on")
+        raise TrainingError("the data have no tiles to validate on")
     if len(dataset.labels) < 2:
-        raise TrainingError(f"{data} has one class, {dataset.labels[0]}: nothing to tell apart")
-    teacher = targets.read(Path(config.teacher), dataset) if config.teacher else None
-    batches = Batches(dataset.splits["train"], len(dataset.labels), config, device, teacher)
+        raise TrainingError(f"the data have one class, {dataset.labels[0]}: nothing to tell apart")
+    teachers = Teachers([Path(path) for path in config.teachers], dataset.labels, device, bf16=bf16)
+    batches = Batches(dataset.splits["train"], len(dataset.labels), config, device)
     sides_px = [side_px for epochs, side_px in config.stages for _ in range(epochs)]
     total = len(sides_px) * batches.per_epoch  # steps
 
@@ -98,7 +100,10 @@ def train(data: Path, out: Path, config: Config) -> Path:
         while state.step < total:
             side_px = sides_px[state.step // batches.per_epoch]
             torch.manual_seed(config.seed * 1_000_003 + state.step)  # for nets that drop out
-            images, wanted = batches(state.step, side_px)
+            images, wanted = batches(state.step)
+            if config.teachers:
+                wanted = wanted.lerp(teachers(images), config.distil)
+            images = resized(images, side_px).contiguous(memory_format=torch.channels_last)
 
             net.train()
             with torch.autocast(device, torch.bfloat16, enabled=bf16):
@@ -157,9 +162,9 @@ def learning_rate(config: Config, done: float) -> float:
 
 
 def _files(config: Config) -> list[str]:
-    """Return what a run depends on besides the data: a teacher's targets, a net to start from."""
+    """Return what a run depends on besides the data: its teachers, a net to start from."""
     start = [] if config.start in ("scratch", "imagenet") else [config.start]
-    return [*start, config.teacher] if config.teacher else start
+    return [*start, *config.teachers]
 
 
 @torch.inference_mode()

@@ -72,7 +72,7 @@ def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path
             "ImageNet weights could not be fetched",
         ),
         (
-            ("train", "--out", "{tmp}/run", "--data", "{two}", "--set", "teacher={text}"),
+            ("train", "--out", "{tmp}/run", "--data", "{two}", "--set", "teachers={text}"),
             "not a safetensors file",
         ),
         (("evaluate", "--data", "{tmp}"), "Give --artefact, --checkpoint or both"),

@@ -13,7 +13,7 @@ pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
 from PIL import Image
 
-from model.data import load
+from model.data import Dataset, load
 from model.errors import DataError, PlaceError, TrainingError
 from model.evaluation import report as reports
 from model.evaluation.evaluate import TORCH, evaluate
@@ -31,11 +31,11 @@ def test_an_ablation_goes_on_where_it_was_and_leaves_out_what_changes_nothing(
 ) -> None:
     data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
     base = replace(TINY, stages=((1, 32),), batch=32)
-    variants = ["the recipe", "without JPEG", "without a teacher"]
+    variants = ["the recipe", "without JPEG", "without teachers"]
     first = ablate(data, out, base, variants[:1], range(2))
     trained: list[Path] = []
 
-    def counted(data: Path, out: Path, config):  # type: ignore[no-untyped-def]
+    def counted(data: Dataset, out: Path, config):  # type: ignore[no-untyped-def]
         trained.append(out)
         return train(data, out, config)
 

@@ -33,9 +33,8 @@ def test_the_eight_symmetries_are_eight() -> None:
 
 
 def test_each_tile_is_turned_as_it_was_said(pixels: Pixels) -> None:
-    # A teacher was shown the tile in the same symmetry: the two must mean the same.
     symmetries = chance().integers(0, SYMMETRIES, len(pixels))
-    batch = augment(torch.from_numpy(pixels), symmetries, 64, PLAIN, chance())
+    batch = augment(torch.from_numpy(pixels), symmetries, PLAIN, chance())
     straight = normalise(torch.from_numpy(pixels))
     for image, tile, symmetry in zip(batch, straight, symmetries, strict=True):
         assert torch.allclose(image, turned(tile, int(symmetry)), atol=1e-5)
@@ -44,7 +43,7 @@ def test_each_tile_is_turned_as_it_was_said(pixels: Pixels) -> None:
 def test_a_shift_moves_and_mirrors_at_the_border(pixels: Pixels) -> None:
     still = np.zeros(len(pixels), int)
     shifting = replace(PLAIN, shift_px=4)
-    batch = augment(torch.from_numpy(pixels), still, 64, shifting, chance(3))
+    batch = augment(torch.from_numpy(pixels), still, shifting, chance(3))
     down, across = chance(3).integers(-4, 5, (2, len(pixels), 1))
     for image, tile, dy, dx in zip(batch, pixels, down[:, 0], across[:, 0], strict=True):
         padded = np.pad(tile, ((4, 4), (4, 4), (0, 0)), mode="reflect")
@@ -52,16 +51,9 @@ def test_a_shift_moves_and_mirrors_at_the_border(pixels: Pixels) -> None:
         assert torch.allclose(image, normalise(torch.from_numpy(moved[None].copy()))[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("side_px", [32, 64, 96])
-def test_a_batch_has_the_side_that_was_asked_for(pixels: Pixels, side_px: int) -> None:
-    batch = augment(torch.from_numpy(pixels), np.zeros(16, int), side_px, Config(), chance())
-    assert (batch.shape, batch.dtype) == ((16, 3, side_px, side_px), torch.float32)
-    assert batch.is_contiguous(memory_format=torch.channels_last)
-
-
 def test_equal_seeds_give_equal_batches(pixels: Pixels) -> None:
     batches = [
-        augment(torch.from_numpy(pixels), np.arange(16) % 8, 64, Config(), chance(seed))
+        augment(torch.from_numpy(pixels), np.arange(16) % 8, Config(), chance(seed))
         for seed in (1, 1, 2)
     ]
     assert torch.equal(batches[0], batches[1])

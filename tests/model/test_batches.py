@@ -14,13 +14,20 @@ import torch
 from model.data import Tiles
 from model.errors import ConfigError, TrainingError
 from model.reference.architecture import MEAN, STD
-from model.training.augment import SYMMETRIES, turned
 from model.training.batches import Batches
 from model.training.config import Config
 
 N = 24
 PLAIN = Config(
-    batch=8, label_smoothing=0, shift_px=0, brightness=0, contrast=0, soften=0, jpeg=0, distil=1
+    batch=8,
+    label_smoothing=0,
+    shift_px=0,
+    brightness=0,
+    contrast=0,
+    soften=0,
+    jpeg=0,
+    mixup=0,
+    cutmix=0,
 )
 
 
@@ -48,7 +55,7 @@ def numbers(images: torch.Tensor) -> list[int]:
 def test_each_image_has_the_label_of_its_tile(tiles: Tiles, config: Config) -> None:
     batches = Batches(tiles, 10, config, "cpu")
     for step in range(6):
-        images, wanted = batches(step, 64)
+        images, wanted = batches(step)
         shown = numbers(images)
         assert wanted.argmax(1).tolist() == [number % 10 for number in shown]
         assert wanted.sum(1).tolist() == [1.0] * 8
@@ -58,7 +65,7 @@ def test_an_epoch_shows_every_tile_once_and_the_next_in_another_order(tiles: Til
     batches = Batches(tiles, 10, PLAIN, "cpu")
     assert batches.per_epoch == 3
     epochs = [
-        [number for step in range(3) for number in numbers(batches(3 * epoch + step, 64)[0])]
+        [number for step in range(3) for number in numbers(batches(3 * epoch + step)[0])]
         for epoch in range(2)
     ]
     assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(N))
@@ -68,37 +75,17 @@ def test_an_epoch_shows_every_tile_once_and_the_next_in_another_order(tiles: Til
 def test_a_batch_depends_on_its_step_alone(tiles: Tiles) -> None:
     config = Config(batch=8, mixup=0.3, cutmix=0.5)
     forwards, backwards = Batches(tiles, 10, config, "cpu"), Batches(tiles, 10, config, "cpu")
-    made = [forwards(step, 48) for step in range(6)]
+    made = [forwards(step) for step in range(6)]
     for step in reversed(range(6)):
-        images, wanted = backwards(step, 48)
+        images, wanted = backwards(step)
         assert torch.equal(images, made[step][0])
         assert torch.equal(wanted, made[step][1])
 
 
-def test_each_image_has_its_teachers_word_for_that_view(tiles: Tiles) -> None:
-    # What the teacher says is which tile and which view it was asked about.
-    words = torch.zeros(N, SYMMETRIES, 10)
-    words[:, :, 0] = torch.arange(N)[:, None]
-    words[:, :, 1] = torch.arange(SYMMETRIES)[None]
-    batches = Batches(tiles, 10, PLAIN, "cpu", words)
-    straight = torch.from_numpy(tiles.pixels).permute(0, 3, 1, 2).float()
-    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
-    for step in range(3):
-        images, wanted = batches(step, 64)
-        for image, word in zip(images, wanted, strict=True):
-            number, view = int(word[0]), int(word[1])
-            assert torch.allclose(image * std + mean, turned(straight[number], view), atol=1e-3)
-
-
-def test_smoothing_and_teaching_share_the_target_as_they_say(tiles: Tiles) -> None:
-    teacher = torch.zeros(N, SYMMETRIES, 10)
-    teacher[:, :, 9] = 1
-    config = replace(PLAIN, label_smoothing=0.1, distil=0.7)
-    _, wanted = Batches(tiles, 10, config, "cpu", teacher)(0, 64)
+def test_smoothing_shares_the_target_as_it_says(tiles: Tiles) -> None:
+    _, wanted = Batches(tiles, 10, replace(PLAIN, label_smoothing=0.1), "cpu")(0)
     for target in wanted:
-        label = int(target[:9].argmax())
-        assert target[label] == pytest.approx(0.3 * 0.91, abs=1e-6) or target[9] > 0.9
-        assert target[9] == pytest.approx(0.7 + 0.3 * (0.91 if target[9] > 0.9 else 0.01), abs=1e-6)
+        assert sorted(target.tolist()) == pytest.approx([0.01] * 9 + [0.91], abs=1e-6)
 
 
 def test_too_few_tiles_or_too_wide_a_shift_are_told(tiles: Tiles) -> None:

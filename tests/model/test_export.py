@@ -246,12 +246,10 @@ def test_a_foreign_checkpoint_that_does_not_fit_is_told(
 
 def test_what_is_no_checkpoint_is_told_by_what_it_is(foreign: Path, tmp_path: Path) -> None:
     tensor = torch.zeros(2)
-    for name, inner in (("targets", "probabilities"), ("resume", "average/fc.bias")):
-        checkpoint.save(tmp_path / f"{name}.safetensors", {inner: tensor}, {"digest": "0"})
+    checkpoint.save(tmp_path / "resume.safetensors", {"average/fc.bias": tensor}, {"digest": "0"})
     for path, told in (
         (Settings().artefact, "but an artefact, as is served"),
         (foreign, "--arch and --labels"),
-        (tmp_path / "targets.safetensors", "holds what `skylane teach` wrote"),
         (tmp_path / "resume.safetensors", r"the net itself is weights\.safetensors"),
     ):
         with pytest.raises(CheckpointError, match=told):

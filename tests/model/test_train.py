@@ -19,10 +19,11 @@ torch = pytest.importorskip("torch", reason="pip install -r requirements/train.t
 from model.data import load  # noqa: E402
 from model.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
 from model.reference import checkpoint  # noqa: E402
+from model.reference.architecture import resized  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
-from model.training import targets  # noqa: E402
 from model.training.augment import augment  # noqa: E402
 from model.training.config import Config, configure  # noqa: E402
+from model.training.teachers import Teachers  # noqa: E402
 from model.training.train import RESUME, WEIGHTS, learning_rate, train  # noqa: E402
 from tests.model.nets import TINY, make_data  # noqa: E402
 
@@ -134,16 +135,15 @@ def test_a_net_learns_its_tiles(data: Path, tmp_path: Path) -> None:
     assert (given.argmax(1) == tiles.classes).mean() > 0.35  # guesses would be right in 0.1
 
 
-def test_other_targets_of_the_same_name_do_not_go_on_with_a_run(
+def test_another_teacher_of_the_same_name_does_not_go_on_with_a_run(
     weights: Path, data: Path, tmp_path: Path
 ) -> None:
-    taught = tmp_path / "taught.safetensors"
-    targets.teach([weights], data, taught)
-    config = replace(TINY, stages=((1, 32),), teacher=str(taught))
+    teacher = Path(shutil.copy(weights, tmp_path / "teacher.safetensors"))
+    config = replace(TINY, stages=((1, 32),), teachers=(str(teacher),))
     train(data, tmp_path / "run", config)
-    tensors, about = checkpoint.load(taught)
-    checkpoint.save(taught, {"probabilities": tensors["probabilities"].flip(0)}, about)
-    with pytest.raises(TrainingError, match=r"taught\.safetensors was"):
+    net, about = checkpoint.read(teacher)
+    checkpoint.write(teacher, net, replace(about, recipe={}))
+    with pytest.raises(TrainingError, match=r"teacher\.safetensors was"):
         train(data, tmp_path / "run", config)
 
 
@@ -204,33 +204,57 @@ def test_a_net_of_another_architecture_is_no_start(
         train(data, tmp_path, replace(TINY, arch="resnet34", start=str(weights)))
 
 
-def test_a_pupil_learns_what_its_teacher_thinks(weights: Path, data: Path, tmp_path: Path) -> None:
-    taught = tmp_path / "taught.safetensors"
-    targets.teach([weights], data, taught)
-    given = targets.read(taught, load(data))
-    assert given.shape == (len(load(data).splits["train"]), 8, 10)
-    assert given.sum(2).numpy() == pytest.approx(1, abs=2e-3)
-    # A mirror image or a turned one is another input: the views differ.
-    assert not torch.allclose(given[:, 0], given[:, 1], atol=1e-4)
-
-    pupil = replace(TINY, teacher=str(taught), stages=((1, 32),), mixup=0.2, cutmix=0.5)
-    assert train(data, tmp_path / "pupil", pupil).exists()
-
-
-def test_a_teacher_of_other_tiles_is_refused(
-    weights: Path, data: Path, tiles: list[Path], tmp_path: Path
+def test_a_student_learns_what_its_teacher_thinks(
+    weights: Path, data: Path, tmp_path: Path
 ) -> None:
-    taught = tmp_path / "taught.safetensors"
-    targets.teach([weights], data, taught)
-    # Under the same names, but not the same tiles.
-    other = make_data(tmp_path / "other", tiles[::-1])
-    with pytest.raises(CheckpointError, match="other data"):
-        targets.read(taught, load(other))
+    # Asked for the teacher's word alone, it agrees with it more than one that has the labels.
+    config = replace(TINY, stages=((12, 32),), batch=16, ema_decay=0.5, label_smoothing=0)
+    taught = replace(config, teachers=(str(weights),), distil=1.0)
+    pixels = load(data).splits["train"].pixels
+    thought = TorchPredictor.open(weights).predict(pixels)
+
+    def distance(config: Config) -> float:
+        student = TorchPredictor.open(train(data, tmp_path / str(config.distil), config))
+        return float(np.abs(student.predict(pixels) - thought).mean())
+
+    assert distance(taught) < 0.8 * distance(config)
 
 
-def test_a_teacher_itself_is_no_targets(weights: Path, data: Path) -> None:
-    with pytest.raises(CheckpointError, match="holds no targets"):
-        targets.read(weights, load(data))
+def test_teachers_are_asked_about_what_the_student_sees_and_give_their_mean(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    labels = load(data).labels
+    other = train(data, tmp_path, replace(TINY, seed=1, stages=((1, 48),)))
+    images = torch.rand(4, 3, 64, 64)
+    apart = [Teachers([path], labels, "cpu", bf16=False)(images) for path in (weights, other)]
+    both = Teachers([weights, other], labels, "cpu", bf16=False)(images)
+    assert torch.allclose(both, (apart[0] + apart[1]) / 2)
+    assert both.sum(1).numpy() == pytest.approx(1, abs=1e-5)
+    assert not torch.allclose(*apart, atol=1e-3)
+    nets = [checkpoint.read(path)[0] for path in (weights, other)]
+    with torch.inference_mode():
+        assert torch.allclose(apart[0], nets[0](images).softmax(1), atol=1e-5)
+        smaller = resized(images, 48)
+        assert torch.allclose(apart[1], nets[1](smaller).softmax(1), atol=1e-5)
+
+
+def test_a_killed_student_goes_on_with_its_teacher_as_if_it_had_not_been(
+    weights: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(TINY, teachers=(str(weights),), mixup=0.2, cutmix=0.5)
+    whole, _ = checkpoint.load(train(data, tmp_path / "whole", config))
+    train_until(5, data, tmp_path / "killed", config, monkeypatch)
+    resumed, _ = checkpoint.load(train(data, tmp_path / "killed", config))
+    for name, tensor in whole.items():
+        assert torch.equal(tensor, resumed[name]), name
+
+
+def test_a_teacher_of_other_classes_is_refused(weights: Path, data: Path, tmp_path: Path) -> None:
+    net, about = checkpoint.read(weights)
+    other = tmp_path / "other.safetensors"
+    checkpoint.write(other, net, replace(about, labels=about.labels[::-1]))
+    with pytest.raises(CheckpointError, match="the data have"):
+        train(data, tmp_path / "run", replace(TINY, teachers=(str(other),)))
 
 
 def test_the_learning_rate_rises_and_then_falls_to_nothing() -> None:

@@ -1,0 +1,50 @@
+"""Trained nets that say what they think of whatever a student is shown.
+
+A net that learns from a teacher's probabilities, and not from the label alone, learns which
+classes are alike (Hinton et al. 2015, arXiv:1503.02531). The teacher is asked anew in every
+step, about the very pixels that the student gets: turned, softened, blended with another
+tile. So the student learns the teacher's function, and not its answers to tiles that both know
+by heart (Beyer et al. 2022, arXiv:2106.05237).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from model.errors import CheckpointError
+from model.reference import checkpoint
+from model.reference.architecture import check_takes, resized
+
+
+class Teachers:
+    """Frozen nets; of several, the mean counts."""
+
+    def __init__(self, paths: list[Path], labels: list[str], device: str, *, bf16: bool) -> None:
+        """Read what `skylane train` wrote.
+
+        Raises:
+            CheckpointError: a teacher is damaged, or knows other classes than ``labels``.
+        """
+        self._bf16 = bf16
+        self._nets: list[tuple[nn.Module, int]] = []  # with the side that each sees tiles at
+        for path in paths:
+            net, about = checkpoint.read(path)
+            if about.labels != labels:
+                raise CheckpointError(f"{path} knows {about.labels}, the data have {labels}")
+            check_takes(net, about.net_px)
+            net.requires_grad_(False).to(device)
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._nets.append((net, about.net_px))
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Normalised images (n, 3, side, side) to probabilities, float32 (n, classes)."""
+        given = []
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._bf16):
+            for net, side_px in self._nets:
+                seen = resized(images, side_px).contiguous(memory_format=torch.channels_last)
+                given.append(torch.softmax(net(seen).float(), dim=1))
+        return torch.stack(given).mean(0)
