@@ -1,9 +1,11 @@
 """The training report: what was done, and what came of it, from the files that it left.
 
-    python -m model.training.report --run run --evaluation report --ablation ablation \\
-      --out model/report
+    python -m model.training.report --run teacher --run run --evaluation evaluation \\
+      --ablation ablation --out model/report
 
 Reads what `skylane train`, `skylane evaluate --report` and `model.training.ablation` wrote.
+The last run is the one that was evaluated, those before it taught it or are its start. Their
+figures are copied beside the page, which can be written again from them.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import argparse
 import csv
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,8 @@ from model.evaluation.report import METRICS_JSON
 from model.places import check_new_folder
 from model.reference.checkpoint import About
 from model.reference.checkpoint import load as load_checkpoint
-from model.training.ablation import TABLE, summary
-from model.training.progress import METRICS
+from model.training.ablation import BASE, TABLE, summary
+from model.training.progress import METRICS, write_rows
 from model.training.train import WEIGHTS
 
 TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # of the share of tiles that are wrong
@@ -36,19 +39,19 @@ Rows = list[dict[str, str]]
 def main() -> None:
     """Write the report."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run", type=Path, required=True, help="of the full schedule")
+    parser.add_argument("--run", dest="runs", type=Path, required=True, action="append")
     parser.add_argument("--evaluation", type=Path, required=True)
     parser.add_argument("--ablation", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
     try:
-        print(f"wrote {write(chosen.run, chosen.evaluation, chosen.ablation, chosen.out)}")
+        print(f"wrote {write(chosen.runs, chosen.evaluation, chosen.ablation, chosen.out)}")
     except (ModelError, OSError) as error:
         sys.exit(str(error))
 
 
-def write(run: Path, evaluation: Path, ablation: Path | None, out: Path) -> Path:
-    """Write ``README.md`` and ``curves.png`` into ``out`` and return the page's path.
+def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) -> Path:
+    """Write ``README.md``, ``curves.png`` and the figures into ``out``; return the page's path.
 
     Raises:
         DataError: what it is written from is not there, or is of different data.
@@ -56,49 +59,66 @@ def write(run: Path, evaluation: Path, ablation: Path | None, out: Path) -> Path
     """
     check_new_folder(out)
     for folder, file, by in (
-        (run, WEIGHTS, "skylane train"),
-        (run, METRICS, "skylane train"),
+        *((run, file, "skylane train") for run in runs for file in (WEIGHTS, METRICS)),
         (evaluation, METRICS_JSON, "skylane evaluate --report"),
         (ablation, TABLE, "model.training.ablation"),
     ):
         if folder and not (folder / file).exists():
             raise DataError(f"{folder} has no {file}, which `{by}` writes")
-    out.mkdir(parents=True, exist_ok=True)
-    _, metadata = load_checkpoint(run / WEIGHTS)
-    about = About(**metadata)
-    epochs = _read(run / METRICS)
+    names = [run.resolve().name for run in runs]
+    if len(set(names)) < len(names):
+        raise DataError(f"runs are told apart by their folders' names: {', '.join(names)}")
+    abouts = [About(**load_checkpoint(run / WEIGHTS)[1]) for run in runs]
+    epochs = {name: _read(run / METRICS) for name, run in zip(names, runs, strict=True)}
     found = json.loads((evaluation / METRICS_JSON).read_text())
-    if (found["split"], found["data"]["digest"]) != ("test", about.data["digest"]):
-        raise DataError(f"{evaluation} is not of the test split of what {run} was trained on")
+    if (found["split"], found["data"]["digest"]) != ("test", abouts[-1].data["digest"]):
+        raise DataError(f"{evaluation} is not of the test split of what {runs[-1]} was trained on")
+
+    out.mkdir(parents=True, exist_ok=True)
+    for name, rows in epochs.items():
+        write_rows(out / f"{name}.csv", rows)
     _curves(epochs).savefig(out / CURVES, dpi=DPI, facecolor="white", bbox_inches="tight")
+    made = [_made(name, about, epochs[name]) for name, about in zip(names, abouts, strict=True)]
     parts = [
         "# How the model was trained\n\n"
         "Written by `python -m model.training.report` from what the commands left.",
-        _made(about, epochs),
-        f"![Curves]({CURVES})",
         _measured(found),
+        "## What was done",
+        *made,
+        f"![Curves]({CURVES})",
     ]
     if ablation:
-        parts.append(_ablation(_read(ablation / TABLE)))
+        rows = _read(ablation / TABLE)
+        write_rows(out / TABLE, rows)
+        parts.append(_ablation(rows, json.loads((ablation / BASE).read_text())["config"]))
     page = out / PAGE
     page.write_text("\n\n".join(parts) + "\n")
     return page
 
 
-def _made(about: About, epochs: Rows) -> str:
-    stages = ", ".join(f"{n} at {side_px} px" for n, side_px in about.recipe["stages"])
+def _made(name: str, about: About, epochs: Rows) -> str:
+    last = epochs[-1]
     rows = {
         "architecture": about.arch,
-        "epochs": f"{len(epochs)}: {stages}",
+        "epochs": f"{len(epochs)}: {_stages(about.recipe)}",
         "on": f"{about.made['device']}, {about.made['precision']}, torch {about.made['torch']}",
         "time": f"{about.made['elapsed_s'] / 60:.0f} minutes",
         "tiles": ", ".join(f"{n:,} {split}" for split, n in about.data["tiles"].items()),
+        "right at the end": f"{float(last['validation_accuracy']):.2%} of the validation split",
         "data": f"`{about.data['digest']}`",
         "split": f"`{about.data['split_digest']}`",
     }
     recipe = {name: value for name, value in about.recipe.items() if name not in ("arch", "stages")}
-    values = ", ".join(f"`{name}={value}`" for name, value in recipe.items())
-    return "## What was done\n\n" + _table(("", ""), rows.items()) + f"\n\nRecipe: {values}"
+    values = ", ".join(f"`{name}={_value(value)}`" for name, value in recipe.items())
+    return f"### {name}\n\n{_table(('', ''), rows.items())}\n\nRecipe: {values}"
+
+
+def _stages(recipe: dict[str, Any]) -> str:
+    return ", ".join(f"{n} at {side_px} px" for n, side_px in recipe["stages"])
+
+
+def _value(value: object) -> object:
+    return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _measured(found: dict[str, Any]) -> str:
@@ -112,23 +132,22 @@ def _measured(found: dict[str, Any]) -> str:
     )
 
 
-def _ablation(rows: Rows) -> str:
-    seeds = len({row["seed"] for row in rows})
-    told = (
-        f"## What helped\n\nA short schedule, {seeds} {'seed' if seeds == 1 else 'seeds'}, one"
-        " thing changed at a time; on the validation split."
-    )
-    found = summary(rows)
-    if all(spread is None for _, _, spread, _ in found):
-        return f"{told}\n\n" + _table(
-            ("", "accuracy", "mean under shift"),
-            [(variant, f"{right:.2%}", f"{shifted:.2%}") for variant, right, _, shifted in found],
-        )
-    return f"{told} The spread is the standard deviation over seeds.\n\n" + _table(
-        ("", "accuracy", "spread", "mean under shift"),
+def _ablation(rows: Rows, recipe: dict[str, Any]) -> str:
+    seeds = Counter(row["variant"] for row in rows)
+    return (
+        f"## What helped\n\nA short schedule ({_stages(recipe)}), one thing changed at a time; on"
+        " the validation split. The spread is the standard deviation over seeds.\n\n"
+    ) + _table(
+        ("", "seeds", "accuracy", "spread", "mean under shift"),
         [
-            (variant, f"{right:.2%}", "" if spread is None else f"{spread:.2%}", f"{shifted:.2%}")
-            for variant, right, spread, shifted in found
+            (
+                variant,
+                seeds[variant],
+                f"{right:.2%}",
+                "" if spread is None else f"{spread:.2%}",
+                f"{shifted:.2%}",
+            )
+            for variant, right, spread, shifted in summary(rows)
         ],
     )
 
@@ -138,32 +157,38 @@ def _table(head: tuple[str, ...], rows: Any) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
-def _curves(epochs: Rows) -> Figure:
+def _curves(runs: dict[str, Rows]) -> Figure:
+    """Draw the last run's losses, and for each run the validation tiles that it gets wrong."""
     figure = Figure(figsize=(8.5, 3))
-    numbers = [int(row["epoch"]) for row in epochs]
     left, right = axes_of(figure, 1, 2, 1), axes_of(figure, 1, 2, 2)
-    marker = "o" if len(numbers) == 1 else ""  # of one epoch there is no line
-    left.plot(
-        numbers,
-        [float(row["loss"]) for row in epochs],
-        color=FAINT,
-        marker=marker,
-        label="training",
-    )
-    validation = [float(row["validation_loss"]) for row in epochs]
-    left.plot(numbers, validation, color=SERVED, marker=marker, label="validation")
-    left.set_title("cross entropy", loc="left", **STYLE)
+    lowest, highest = 1.0, 0.0
+    for name, epochs in runs.items():
+        numbers = [int(row["epoch"]) for row in epochs]
+        marker = "o" if len(numbers) == 1 else ""  # of one epoch there is no line
+        last = name == list(runs)[-1]
+        if last:
+            for column, told, color in (
+                ("loss", "training", FAINT),
+                ("validation_loss", "validation", SERVED),
+            ):
+                losses = [float(row[column]) for row in epochs]
+                left.plot(numbers, losses, color=color, marker=marker, label=told)
+        wrong = [1 - float(row["validation_accuracy"]) for row in epochs]
+        lowest, highest = min(lowest, *wrong), max(highest, *wrong)
+        style = {"color": WRONG} if last else {"alpha": 0.6, "lw": 1}
+        right.plot(numbers, wrong, marker=marker, label=name, **style)
+    left.set_title(f"{list(runs)[-1]}: cross entropy", loc="left", **STYLE)
     left.legend(frameon=False, fontsize=8)
-    wrong = [1 - float(row["validation_accuracy"]) for row in epochs]
-    right.plot(numbers, wrong, color=WRONG, marker=marker)
     right.set_title("validation tiles wrong", loc="left", **STYLE)
-    if min(wrong) > 0:
+    if len(runs) > 1:
+        right.legend(frameon=False, fontsize=8)
+    if lowest > 0:
         right.set_yscale("log")
-        ticks = [tick for tick in TICKS if min(wrong) / 2 < tick < max(wrong) * 2]
+        ticks = [tick for tick in TICKS if lowest / 2 < tick < highest * 2]
         right.set_yticks(ticks, [f"{tick:.1%}" for tick in ticks])
         right.set_yticks([], minor=True)
     else:  # of few tiles none may be, which has no logarithm
-        right.set_ylim(0, 1.05 * max(*wrong, 0.05))
+        right.set_ylim(0, 1.05 * max(highest, 0.05))
         right.yaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
     for axes in (left, right):
         axes.set_xlabel("epoch", **STYLE)

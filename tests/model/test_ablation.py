@@ -84,13 +84,9 @@ def test_one_seed_has_no_spread() -> None:
         for variant, seed in (("a", "0"), ("b", "0"), ("b", "1"))
     ]
     assert [spread for _, _, spread, _ in summary(rows)] == [None, 0.0]
-    told = reporting._ablation(rows[:2])
-    assert "1 seed, one thing" in told
-    assert "spread" not in told
-    assert "| a | 90.00% | 50.00% |" in told
-    told = reporting._ablation(rows)
-    assert "2 seeds, one thing" in told
-    assert "| a | 90.00% |  | 50.00% |\n| b | 90.00% | 0.00% | 50.00% |" in told
+    told = reporting._ablation(rows, {"stages": [[1, 32], [2, 64]]})
+    assert "(1 at 32 px, 2 at 64 px)" in told
+    assert "| a | 1 | 90.00% |  | 50.00% |\n| b | 2 | 90.00% | 0.00% | 50.00% |" in told
 
 
 def test_curves_have_whole_epochs_and_bear_a_run_without_mistakes() -> None:
@@ -101,7 +97,7 @@ def test_curves_have_whole_epochs_and_bear_a_run_without_mistakes() -> None:
         ]
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            figure = reporting._curves(epochs)
+            figure = reporting._curves({"other": epochs, "run": epochs})
             figure.canvas.draw()
         for axes in figure.axes:
             low, high = axes.get_xlim()
@@ -119,12 +115,17 @@ def test_the_training_report_is_written_from_what_the_commands_left(
     found = evaluate(data, checkpoint=run / WEIGHTS, shifted=True)
     reports.write(found, tmp_path / "evaluation")
 
-    page = write(run, tmp_path / "evaluation", tmp_path / "ablation", tmp_path / "report")
+    taught_by = tmp_path / "ablation" / "the-recipe-1"
+    page = write(
+        [taught_by, run], tmp_path / "evaluation", tmp_path / "ablation", tmp_path / "report"
+    )
 
     told = page.read_text()
     assert "| epochs | 2: 1 at 32 px, 1 at 48 px |" in told
     assert f"| torch fp32 | {found.forms[TORCH].accuracy:.2%} |" in told
-    assert "2 seeds" in told
+    assert told.index("### the-recipe-1") < told.index("### the-recipe-0")
+    assert (page.parent / "the-recipe-0.csv").read_bytes() == (run / "metrics.csv").read_bytes()
+    assert (page.parent / "ablation.csv").exists()
     assert f"`{load(data).split_digest}`" in told
     with Image.open(page.parent / "curves.png") as picture:
         assert picture.width > 500
@@ -136,16 +137,27 @@ def test_a_report_or_an_ablation_that_cannot_be_written_is_told_before_the_work(
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(PlaceError, match="is a file, not a folder"):
-        write(tmp_path, tmp_path, None, file)
+        write([tmp_path], tmp_path, None, file)
     with pytest.raises(PlaceError, match="is a file, not a folder"):
         ablate(tmp_path, file, TINY, [], range(1))
     with pytest.raises(DataError, match="none does not exist; give a folder or zip"):
         ablate(tmp_path / "none", tmp_path / "ablation", TINY, [], range(1))
 
 
+def test_runs_of_one_name_are_refused(tmp_path: Path) -> None:
+    runs = [tmp_path / "a" / "run", tmp_path / "b" / "run"]
+    for run in runs:
+        run.mkdir(parents=True)
+        (run / WEIGHTS).touch()
+        (run / "metrics.csv").touch()
+    (tmp_path / "metrics.json").touch()
+    with pytest.raises(DataError, match="told apart by their folders' names: run, run"):
+        write(runs, tmp_path, None, tmp_path / "report")
+
+
 def test_a_training_report_says_what_it_lacks(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"has no weights\.safetensors, which"):
-        write(tmp_path, tmp_path, None, tmp_path / "report")
+        write([tmp_path], tmp_path, None, tmp_path / "report")
     (tmp_path / WEIGHTS).touch()
     with pytest.raises(DataError, match=r"has no metrics\.csv, which"):
-        write(tmp_path, tmp_path, None, tmp_path / "report")
+        write([tmp_path], tmp_path, None, tmp_path / "report")
