@@ -4,18 +4,21 @@
 
 Each variant is trained with each seed and judged on the validation split, as it is and under
 shift; the test split has no part in choices. A variant that was trained before is not trained
-again, so a killed run goes on. Processes that each do other variants (--only) can share --out:
-a small net leaves most of a GPU idle.
+again, so a killed run goes on. Several processes can share --out, as pays on a GPU, which waits
+for Python with a net this small: each run is done by the first that comes to it.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import fcntl
 import json
 import os
 import statistics
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -26,11 +29,11 @@ from model.evaluation.shifts import SHIFTS
 from model.places import check_new_folder
 from model.reference.predictor import TorchPredictor
 from model.training.config import Config, configure
-from model.training.device import device
+from model.training.device import computes_in_bf16, device
 from model.training.progress import write_rows
-from model.training.train import train
+from model.training.train import digests, train
 
-# Each is one change. What the recipe has not is not taken from it again.
+# Each is one change; one that changes nothing of the recipe is left out.
 VARIANTS: dict[str, dict[str, object]] = {
     "the recipe": {},
     "without colour": {"brightness": 0.0, "contrast": 0.0},
@@ -44,7 +47,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "without teachers": {"teachers": ()},
 }
 TABLE, BASE = "ablation.csv", "base.json"
-ROW = "row.csv"  # of the table, in the folder of the run that it is of
+ROW, LOCK = "row.csv", "lock"  # in a run's folder: its row of the table; who holds it, runs it
 
 
 def main() -> None:
@@ -58,10 +61,10 @@ def main() -> None:
     chosen = parser.parse_args()
     try:
         base = configure(chosen.assignments)
-        rows = ablate(chosen.data, chosen.out, base, chosen.only, range(chosen.seeds))
+        found = ablate(chosen.data, chosen.out, base, chosen.only, range(chosen.seeds))
     except (ModelError, OSError) as error:
         sys.exit(str(error))
-    for variant, accuracy, spread, shifted in summary(rows):
+    for variant, accuracy, spread, shifted in summary(found):
         around = "" if spread is None else f" ± {spread:.2%}"
         print(f"{variant:<24} {accuracy:.2%}{around}, under shift {shifted:.2%}")
 
@@ -72,46 +75,85 @@ def ablate(
     """Train and judge every variant with every seed; return and write a row for each.
 
     A row has ``variant``, ``seed``, ``validation_accuracy`` and the accuracy under each shift.
-    A variant that changes nothing of ``base`` (teachers it has not) is left out. The rows
-    are those of all that ``out`` holds, whoever made it.
+    A variant that changes nothing of ``base`` (teachers it has not) is left out, and so is a
+    run that another process is about. The rows are those of all that ``out`` holds.
 
     Raises:
-        TrainingError: ``out`` holds an ablation of another recipe or of other data.
+        TrainingError: ``out`` holds an ablation of another recipe, teacher or data.
         PlaceError: ``out`` cannot be written to.
+        DataError: ``data`` is no data set.
+        CheckpointError: a teacher, or the net to start from, does not fit.
     """
     check_new_folder(out)
     if not data.exists():
         raise DataError(f"{data} does not exist; give a folder or zip of <Class>/<image>")
     dataset = load(data, tile_px=base.tile_px)
-    _same_base(out / BASE, {"config": asdict(replace(base, seed=0)), "digest": dataset.digest})
+    told = {
+        "config": asdict(replace(base, seed=0)),
+        "digest": dataset.digest,
+        "files": digests(base),
+        "bf16": computes_in_bf16(device(), base.precision),
+    }
+    _same_base(out / BASE, told)
     for seed in seeds:
         for variant in variants:
             config = replace(base, seed=seed, **VARIANTS[variant])  # type: ignore[arg-type]
-            same = bool(VARIANTS[variant]) and config == replace(base, seed=seed)
-            run = out / f"{variant.replace(' ', '-')}-{seed}"
-            if same or (run / ROW).exists():
+            if VARIANTS[variant] and config == replace(base, seed=seed):
+                print(f"{variant}: the recipe has none", file=sys.stderr)
                 continue
-            weights = train(dataset, run, config)
-            row = {"variant": variant, "seed": str(seed), **judge(weights, dataset)}
-            write_rows(run / ROW, [row])
-    rows = [row for path in out.glob(f"*/{ROW}") for row in csv.DictReader(path.open(newline=""))]
-    rows.sort(key=lambda row: (list(VARIANTS).index(row["variant"]), int(row["seed"])))
-    if rows:
-        write_rows(out / TABLE, rows)
-    return rows
+            run = out / f"{variant.replace(' ', '-')}-{seed}"
+            with _claimed(run) as claimed:
+                if not claimed or (run / ROW).exists():
+                    continue
+                weights = train(dataset, run, config)
+                row = {"variant": variant, "seed": str(seed), **judge(weights, dataset)}
+                write_rows(run / ROW, [row])
+    found = rows(out)
+    if found:
+        write_rows(out / TABLE, found)
+    return found
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    """Return the rows of all finished runs in ``folder``, by variant and seed."""
+    found = [
+        row for path in folder.glob(f"*/{ROW}") for row in csv.DictReader(path.open(newline=""))
+    ]
+    return sorted(found, key=lambda row: (_number(row["variant"]), int(row["seed"])))
+
+
+def _number(variant: str) -> int:
+    """Return where a variant stands among all; one that has been renamed since comes last."""
+    return list(VARIANTS).index(variant) if variant in VARIANTS else len(VARIANTS)
+
+
+@contextmanager
+def _claimed(run: Path) -> Iterator[bool]:
+    """Hold a run for this process, and say whether it could be had. A kill gives it back."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _same_base(path: Path, base: dict[str, object]) -> None:
+    """Write what all runs have in common, or hold it to what others wrote first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     told = json.dumps(base, indent=2) + "\n"
-    if path.exists() and path.read_text() != told:
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(told)
+    with suppress(FileExistsError):
+        os.link(partial, path)  # which, unlike a renaming, leaves what is there
+    partial.unlink()
+    if path.read_text() != told:
         raise TrainingError(
             f"{path.parent} holds an ablation of another recipe or of other data ({path.name} says"
             " which); give another folder"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(told)
-    os.replace(partial, path)
 
 
 def judge(weights: Path, dataset: Dataset) -> dict[str, str]:

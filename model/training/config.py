@@ -15,6 +15,7 @@ from model.images import TILE_PX
 Share = Annotated[float, Field(ge=0, le=1)]
 Stages = Annotated[tuple[tuple[PositiveInt, PositiveInt], ...], Field(min_length=1)]
 Side = Annotated[int, Field(ge=8)]
+_LISTED = "; several teachers are one value, as in teachers=a.safetensors,b.safetensors"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Config:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
     label_smoothing: Share = 0.1  # of each target, spread over all classes
-    teachers: tuple[str, ...] = ()  # paths of checkpoints to learn from, by their mean
+    teachers: tuple[str, ...] = ()  # checkpoints to learn from, by their mean: a,b
     distil: Share = 0.7  # of each target, the teachers' where there are any
 
     shift_px: NonNegativeInt = 6  # random translation, by reflection at the border
@@ -68,16 +69,26 @@ def configure(assignments: Iterable[str]) -> Config:
         name, equals, value = assignment.partition("=")
         if not equals or name not in known:
             raise ConfigError(f"{assignment!r} is not NAME=VALUE of one of: {', '.join(known)}")
+        if name in values:
+            hint = _LISTED if name == "teachers" else ""
+            raise ConfigError(f"{name} is set twice, to {values[name]} and to {value}{hint}")
         values[name] = value
     try:
         parsed: dict[str, object] = dict(values)
         if "stages" in values:
             parsed["stages"] = _stages(values["stages"])
         if "teachers" in values:
-            parsed["teachers"] = [path for path in values["teachers"].split(",") if path]
+            parsed["teachers"] = _paths(values["teachers"])
         return TypeAdapter(Config).validate_python(parsed)
     except Misfit as error:
         raise ConfigError(_told(error)) from error
+
+
+def _paths(value: str) -> list[str]:
+    paths = [path.strip() for path in value.split(",")] if value.strip() else []
+    if not all(paths):
+        raise ConfigError(f"teachers={value} has an empty path in it{_LISTED}")
+    return paths
 
 
 def _stages(value: str) -> Stages:

@@ -5,7 +5,7 @@
 
 Reads what `skylane train`, `skylane evaluate --report` and `model.training.ablation` wrote.
 The last run is the one that was evaluated, those before it taught it or are its start. Their
-figures are copied beside the page, which can be written again from them.
+figures are copied beside the page.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from model.errors import DataError, ModelError
 from model.evaluation.plots import DPI, FAINT, SERVED, STYLE, WRONG, axes_of
 from model.evaluation.report import METRICS_JSON
 from model.places import check_new_folder
-from model.reference.checkpoint import About
+from model.reference.checkpoint import About, file_digest
 from model.reference.checkpoint import load as load_checkpoint
 from model.training.ablation import BASE, TABLE, summary
+from model.training.ablation import rows as ablation_rows
 from model.training.progress import METRICS, write_rows
 from model.training.train import WEIGHTS
 
@@ -61,18 +62,23 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
     for folder, file, by in (
         *((run, file, "skylane train") for run in runs for file in (WEIGHTS, METRICS)),
         (evaluation, METRICS_JSON, "skylane evaluate --report"),
-        (ablation, TABLE, "model.training.ablation"),
+        (ablation, BASE, "model.training.ablation"),
     ):
         if folder and not (folder / file).exists():
             raise DataError(f"{folder} has no {file}, which `{by}` writes")
     names = [run.resolve().name for run in runs]
-    if len(set(names)) < len(names):
-        raise DataError(f"runs are told apart by their folders' names: {', '.join(names)}")
+    if len({*names, Path(TABLE).stem}) <= len(names):
+        raise DataError(
+            f"runs are told apart by their folders' names, and none is {Path(TABLE).stem}:"
+            f" {', '.join(names)}"
+        )
     abouts = [About(**load_checkpoint(run / WEIGHTS)[1]) for run in runs]
     epochs = {name: _read(run / METRICS) for name, run in zip(names, runs, strict=True)}
     found = json.loads((evaluation / METRICS_JSON).read_text())
     if (found["split"], found["data"]["digest"]) != ("test", abouts[-1].data["digest"]):
         raise DataError(f"{evaluation} is not of the test split of what {runs[-1]} was trained on")
+    _check_lineage(runs, abouts)
+    tried = _tried(ablation, abouts[-1]) if ablation else ""
 
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in epochs.items():
@@ -88,12 +94,31 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
         f"![Curves]({CURVES})",
     ]
     if ablation:
-        rows = _read(ablation / TABLE)
-        write_rows(out / TABLE, rows)
-        parts.append(_ablation(rows, json.loads((ablation / BASE).read_text())["config"]))
+        write_rows(out / TABLE, ablation_rows(ablation))
+        parts.append(tried)
     page = out / PAGE
     page.write_text("\n\n".join(parts) + "\n")
     return page
+
+
+def _check_lineage(runs: list[Path], abouts: list[About]) -> None:
+    """Raise ``DataError`` unless each run but the last taught a later one, or is its start."""
+    for number, run in enumerate(runs[:-1]):
+        used = {one for about in abouts[number + 1 :] for one in about.made["files"].values()}
+        if file_digest(run / WEIGHTS) not in used:
+            raise DataError(
+                f"{run} neither taught nor began a run that is given after it; the last is the one"
+                " that was evaluated"
+            )
+
+
+def _tried(ablation: Path, about: About) -> str:
+    base, rows = json.loads((ablation / BASE).read_text()), ablation_rows(ablation)
+    if not rows:
+        raise DataError(f"{ablation} has no run that is finished")
+    if base["digest"] != about.data["digest"]:
+        raise DataError(f"{ablation} is of other data than the runs")
+    return _ablation(rows, base["config"])
 
 
 def _made(name: str, about: About, epochs: Rows) -> str:

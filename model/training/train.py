@@ -54,20 +54,23 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
     device = devices.device()
     bf16 = devices.computes_in_bf16(device, config.precision)
     torch.backends.cudnn.deterministic = True
-    torch.manual_seed(config.seed)
 
     dataset = load(data, tile_px=config.tile_px) if isinstance(data, Path) else data
+    if (side_px := dataset.splits["train"].pixels.shape[1]) != config.tile_px:
+        raise TrainingError(f"the data are of {side_px} px; tile_px={config.tile_px}")
     validation = dataset.splits["validation"]
     if not len(validation):
         raise TrainingError("the data have no tiles to validate on")
     if len(dataset.labels) < 2:
         raise TrainingError(f"the data have one class, {dataset.labels[0]}: nothing to tell apart")
-    teachers = Teachers([Path(path) for path in config.teachers], dataset.labels, device, bf16=bf16)
+    teachers = Teachers(config, dataset.labels, device, bf16=bf16)
     batches = Batches(dataset.splits["train"], len(dataset.labels), config, device)
     sides_px = [side_px for epochs, side_px in config.stages for _ in range(epochs)]
     total = len(sides_px) * batches.per_epoch  # steps
 
-    # The net, and the run so far.
+    # The net, and the run so far. The seed is set here because a teacher that is read in draws
+    # as well: a student begins the same with teachers and without.
+    torch.manual_seed(config.seed)
     net = build(config.arch, len(dataset.labels), imagenet=config.start == "imagenet")
     if config.start not in ("scratch", "imagenet"):
         start_from(Path(config.start), net)
@@ -80,7 +83,7 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
         "config": asdict(config),
         "data": dataset.about(),
         "bf16": bf16,
-        "files": {path: file_digest(Path(path)) for path in _files(config)},
+        "files": digests(config),
     }
     if (out / RESUME).exists():
         state.restore(out / RESUME, run)
@@ -161,10 +164,14 @@ def learning_rate(config: Config, done: float) -> float:
     return config.peak_lr * (1 + math.cos(math.pi * cooled)) / 2
 
 
-def _files(config: Config) -> list[str]:
-    """Return what a run depends on besides the data: its teachers, a net to start from."""
+def digests(config: Config) -> dict[str, str]:
+    """Return the SHA-256 of what a run depends on besides the data: a start, teachers; by path.
+
+    Raises:
+        CheckpointError: one cannot be read.
+    """
     start = [] if config.start in ("scratch", "imagenet") else [config.start]
-    return [*start, *config.teachers]
+    return {path: file_digest(Path(path)) for path in (*start, *config.teachers)}
 
 
 @torch.inference_mode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import fcntl
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,19 @@ def test_an_ablation_goes_on_where_it_was_and_leaves_out_what_changes_nothing(
     assert [path.name for path in trained] == ["without-JPEG-0", "without-JPEG-1"]
     assert list(csv.DictReader((out / "ablation.csv").open())) == rows
     assert set(SHIFTS) <= set(rows[0])
+
+
+def test_a_run_that_another_process_is_about_is_left_to_it(
+    tmp_path: Path, tiles: list[Path]
+) -> None:
+    data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
+    base = replace(TINY, stages=((1, 32),), batch=32)
+    (out / "the-recipe-0").mkdir(parents=True)
+    with (out / "the-recipe-0" / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert [row["seed"] for row in ablate(data, out, base, ["the recipe"], range(2))] == ["1"]
+    rows = ablate(data, out, base, ["the recipe"], range(2))
+    assert [row["seed"] for row in rows] == ["0", "1"]
 
 
 def test_an_ablation_of_another_recipe_is_not_gone_on_with(
@@ -111,11 +125,15 @@ def test_the_training_report_is_written_from_what_the_commands_left(
     data = make_data(tmp_path / "data", tiles)
     base = replace(TINY, stages=((1, 32), (1, 48)), batch=32)
     ablate(data, tmp_path / "ablation", base, ["the recipe"], range(2))
-    run = tmp_path / "ablation" / "the-recipe-0"
+    taught_by, stranger = (tmp_path / "ablation" / f"the-recipe-{seed}" for seed in (1, 0))
+    run = tmp_path / "student"
+    train(data, run, replace(base, teachers=(str(taught_by / WEIGHTS),)))
     found = evaluate(data, checkpoint=run / WEIGHTS, shifted=True)
     reports.write(found, tmp_path / "evaluation")
 
-    taught_by = tmp_path / "ablation" / "the-recipe-1"
+    with pytest.raises(DataError, match="the-recipe-0 neither taught nor began a run"):
+        write([stranger, run], tmp_path / "evaluation", None, tmp_path / "report")
+    assert not (tmp_path / "report").exists()
     page = write(
         [taught_by, run], tmp_path / "evaluation", tmp_path / "ablation", tmp_path / "report"
     )
@@ -123,8 +141,8 @@ def test_the_training_report_is_written_from_what_the_commands_left(
     told = page.read_text()
     assert "| epochs | 2: 1 at 32 px, 1 at 48 px |" in told
     assert f"| torch fp32 | {found.forms[TORCH].accuracy:.2%} |" in told
-    assert told.index("### the-recipe-1") < told.index("### the-recipe-0")
-    assert (page.parent / "the-recipe-0.csv").read_bytes() == (run / "metrics.csv").read_bytes()
+    assert told.index("### the-recipe-1") < told.index("### student")
+    assert (page.parent / "student.csv").read_bytes() == (run / "metrics.csv").read_bytes()
     assert (page.parent / "ablation.csv").exists()
     assert f"`{load(data).split_digest}`" in told
     with Image.open(page.parent / "curves.png") as picture:
@@ -151,7 +169,7 @@ def test_runs_of_one_name_are_refused(tmp_path: Path) -> None:
         (run / WEIGHTS).touch()
         (run / "metrics.csv").touch()
     (tmp_path / "metrics.json").touch()
-    with pytest.raises(DataError, match="told apart by their folders' names: run, run"):
+    with pytest.raises(DataError, match="told apart by .*, and none is ablation: run, run"):
         write(runs, tmp_path, None, tmp_path / "report")
 
 
