@@ -169,7 +169,7 @@ def test_runs_of_one_name_are_refused(tmp_path: Path) -> None:
         (run / WEIGHTS).touch()
         (run / "metrics.csv").touch()
     (tmp_path / "metrics.json").touch()
-    with pytest.raises(DataError, match="told apart by .*, and none is ablation: run, run"):
+    with pytest.raises(DataError, match=r"told apart by .*, and none is ablation: run, run"):
         write(runs, tmp_path, None, tmp_path / "report")
 
 
