@@ -127,7 +127,7 @@ def _made(name: str, about: About, epochs: Rows) -> str:
         "architecture": about.arch,
         "epochs": f"{len(epochs)}: {_stages(about.recipe)}",
         "on": f"{about.made['device']}, {about.made['precision']}, torch {about.made['torch']}",
-        "time": f"{about.made['elapsed_s'] / 60:.0f} minutes",
+        "time": f"{about.made['elapsed_s'] / 60:.1f} min",
         "tiles": ", ".join(f"{n:,} {split}" for split, n in about.data["tiles"].items()),
         "right at the end": f"{float(last['validation_accuracy']):.2%} of the validation split",
         "data": f"`{about.data['digest']}`",
