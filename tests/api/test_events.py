@@ -118,7 +118,12 @@ def test_a_stream_tells_each_state_and_ends_with_the_last(stack: Stack, tile: by
     assert final.keys() == set(ids)
     for request_id, data in final.items():
         asked = requests.get(f"{stack.url}/results/{request_id}", timeout=30).json()
-        assert data == asked
+        # How long recording took is written after the row is; the stream may have been told
+        # of it in between.
+        late = {"record_ms", "latency_ms"} if data["record_ms"] is None else set()
+        assert {name: value for name, value in data.items() if name not in late} == {
+            name: value for name, value in asked.items() if name not in late
+        }
         assert asked["status"] == "done"
 
 

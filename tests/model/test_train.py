@@ -16,12 +16,11 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
-from torchvision.models import ResNet  # noqa: E402  (can be had since architecture came in)
 
 from model.data import load  # noqa: E402
 from model.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
 from model.reference import checkpoint  # noqa: E402
-from model.reference.architecture import resized  # noqa: E402
+from model.reference.architecture import build, resized  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
 from model.training.augment import augment  # noqa: E402
 from model.training.batches import Batches  # noqa: E402
@@ -215,7 +214,8 @@ def test_a_student_is_asked_about_what_its_teachers_were_and_learns_their_word(
     )
     asked, shown, wanted = [], [], []
     word = torch.eye(10)[3]  # the teacher takes all for the fourth class
-    cross_entropy, forward = torch.nn.functional.cross_entropy, ResNet.forward
+    net_class = type(build("resnet18", 10))
+    cross_entropy, forward = torch.nn.functional.cross_entropy, net_class.forward
 
     def teach(_: Teachers, images):  # type: ignore[no-untyped-def]
         asked.append(images)
@@ -233,7 +233,7 @@ def test_a_student_is_asked_about_what_its_teachers_were_and_learns_their_word(
 
     with monkeypatch.context() as patched:
         patched.setattr(Teachers, "__call__", teach)
-        patched.setattr(ResNet, "forward", see)
+        patched.setattr(net_class, "forward", see)
         patched.setattr(torch.nn.functional, "cross_entropy", judge)
         train(data, tmp_path, config)
 
