@@ -71,6 +71,17 @@ class Connection(TConn):
         self.since_s: float | None = time.monotonic()
         self.in_line_s = self.leaves_at_s = 0.0
 
+    def has_gone(self) -> bool:
+        """Whether the client has closed it between two requests, or before the first."""
+        if self.arrival.came_bytes:
+            return False
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+
     def is_overdue(self, now_s: float) -> bool:
         """Whether its request is arriving for longer than it may."""
         allowed_s = HEAD_S

@@ -91,7 +91,10 @@ class Worker(Serving):
         self._wait_for(conn)
 
     def enqueue_req(self, conn: Connection) -> None:
-        """Have a thread take what has come."""
+        """Have a thread take what has come; where that is the end alone, it needs none."""
+        if conn.has_gone():
+            self._forget(conn)
+            return
         conn.in_line_s = time.monotonic()
         self._in_hand[conn] = None
         super().enqueue_req(conn)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
+from api.worker import IN_LINE_S
 from tests.api.conftest import GET, LARGE_BYTES, PAGE_BYTES, THREADS
 from tests.api.test_slow_clients import ask, opened
 from tests.stack import until
@@ -82,6 +83,20 @@ def test_of_threads_that_wait_for_readers_the_slowest_gives_up_where_a_request_n
         for n, reader in enumerate(readers):
             taken[n] += taken_bytes(reader, LARGE_BYTES - taken[n])
         assert [one >= LARGE_BYTES for one in taken] == [False, True, True, True]
+
+
+def test_who_goes_away_takes_no_thread_from_a_reader(url: str) -> None:
+    with ExitStack() as stack:
+        fresh, idle = opened(url), opened(url)
+        assert b" 200 " in ask(idle, GET)
+        readers = [stack.enter_context(who_reads_nothing(url, b"/large")) for _ in range(THREADS)]
+        for reader in readers:  # each has its thread
+            taken_bytes(reader, 1)
+        for one in (fresh, idle):
+            one.close()
+        time.sleep(3 * IN_LINE_S)
+        for reader in readers:
+            assert taken_bytes(reader, LARGE_BYTES - 100_000) >= LARGE_BYTES - 100_000
 
 
 @pytest.mark.parametrize("send_s", [0.5])
