@@ -58,3 +58,9 @@ ensure_venv() {
   "${pip[@]}" --no-deps --no-build-isolation --editable "$root" || return 1
   echo "$maker $files" >"$venv/installed"
 }
+
+# ensure_test_venv ROOT: have .venv-test, one for all tests, benchmarks and training.
+ensure_test_venv() {
+  ensure_venv "$1" "$1/.venv-test" "$1"/requirements/{serve,lambda,bench,test}.txt \
+    --and-then "$1/requirements/train.txt"
+}
