@@ -3,8 +3,7 @@
     DATABASE_URL=… python -m bench.baselines.naive --port 8000
 
 Eager torch in fp32, one image at a time, a database connection for each request, all of it
-while the client waits. The repository has no torch checkpoint, so the net's weights are random:
-its answers mean nothing, and only its speed is compared.
+while the client waits. It has the weights that the served model was made from.
 """
 
 from __future__ import annotations
@@ -20,11 +19,12 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 from PIL import Image
 
-from model.artefact import labels_of
 from model.images import TILE_PX
-from model.reference.architecture import MEAN, STD, build
-from settings import Settings
+from model.reference.architecture import MEAN, STD
+from model.reference.checkpoint import read
+from settings import ROOT
 
+WEIGHTS = ROOT / "model" / "weights" / "resnet50-eurosat.safetensors"
 TABLE = """
     CREATE TABLE IF NOT EXISTS naive_predictions (
         id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -40,8 +40,8 @@ INSERT = """
 
 def create_app(side_px: int = TILE_PX) -> Flask:
     """Make the app and its table; images become squares of ``side_px``."""
-    labels = labels_of(Settings().artefact)
-    net = build("resnet50", len(labels)).eval()
+    net, about = read(WEIGHTS)
+    labels = about.labels
     mean, deviation = torch.tensor(MEAN), torch.tensor(STD)
     database_url = os.environ["DATABASE_URL"]
     connection = psycopg2.connect(database_url)

@@ -12,7 +12,7 @@ pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 from bench.baselines.naive import create_app
 
 
-def test_the_naive_server_commits_what_it_answers(
+def test_the_naive_server_commits_what_it_answers_and_is_right(
     database_url: str, tile: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", database_url)
@@ -23,10 +23,7 @@ def test_the_naive_server_commits_what_it_answers(
     assert sum(form.get_json()["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     with psycopg2.connect(database_url) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT image_name, predicted_label FROM naive_predictions ORDER BY id")
-        assert cursor.fetchall() == [
-            ("tile.jpg", form.get_json()["predicted_label"]),
-            ("body.jpg", body.get_json()["predicted_label"]),
-        ]
+        assert cursor.fetchall() == [("tile.jpg", "Forest"), ("body.jpg", "Forest")]
 
 
 def test_the_naive_server_refuses_what_is_no_image(
