@@ -68,4 +68,6 @@ def _read(path: Path) -> tuple[nn.Module, About]:
     try:
         return checkpoint.read(path)
     except CheckpointError as error:
-        raise CheckpointError(f"teacher {error}") from error
+        raise CheckpointError(
+            f"teacher {error}. A teacher has to be a weights.safetensors that `skylane train` wrote"
+        ) from error

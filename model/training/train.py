@@ -56,13 +56,16 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
     torch.backends.cudnn.deterministic = True
 
     dataset = load(data, tile_px=config.tile_px) if isinstance(data, Path) else data
+    named = data if isinstance(data, Path) else "the data set"
     if (side_px := dataset.splits["train"].pixels.shape[1]) != config.tile_px:
-        raise TrainingError(f"the data are of {side_px} px; tile_px={config.tile_px}")
+        raise TrainingError(
+            f"{named} was loaded at {side_px} px, and tile_px is {config.tile_px}: load it at that"
+        )
     validation = dataset.splits["validation"]
     if not len(validation):
-        raise TrainingError("the data have no tiles to validate on")
+        raise TrainingError(f"{named} has no tiles to validate on")
     if len(dataset.labels) < 2:
-        raise TrainingError(f"the data have one class, {dataset.labels[0]}: nothing to tell apart")
+        raise TrainingError(f"{named} has one class, {dataset.labels[0]}: nothing to tell apart")
     teachers = Teachers(config, dataset.labels, device, bf16=bf16)
     batches = Batches(dataset.splits["train"], len(dataset.labels), config, device)
     sides_px = [side_px for epochs, side_px in config.stages for _ in range(epochs)]

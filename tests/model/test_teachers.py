@@ -9,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from model.data import load  # noqa: E402
 from model.errors import CheckpointError  # noqa: E402
 from model.reference import checkpoint  # noqa: E402
@@ -99,6 +101,18 @@ def test_teachers_give_the_mean_of_what_each_says_at_its_own_size(
     assert torch.allclose(apart[2], (apart[0] + apart[1]) / 2)
 
 
+def test_teachers_are_asked_in_the_precision_of_the_run_and_learn_nothing(
+    weights: Path, data: Path
+) -> None:
+    labels, images = load(data).labels, torch.rand(4, 3, 64, 64, requires_grad=True)
+    config = replace(TINY, teachers=(str(weights),))
+    full, half = (Teachers(config, labels, "cpu", bf16=bf16)(images) for bf16 in (False, True))
+    assert full.dtype == half.dtype == torch.float32
+    assert not torch.equal(full, half)
+    assert torch.allclose(full, half, atol=0.05)
+    assert not full.requires_grad
+
+
 def test_a_teacher_that_does_not_fit_is_told(weights: Path, data: Path, tmp_path: Path) -> None:
     net, about = checkpoint.read(weights)
     for name, changed in (
@@ -107,9 +121,11 @@ def test_a_teacher_that_does_not_fit_is_told(weights: Path, data: Path, tmp_path
     ):
         checkpoint.write(tmp_path / name, net, changed)
     (tmp_path / "text").write_text("no net")
+    save_file(net.state_dict(), tmp_path / "foreign.safetensors")
     for name, told in (
         ("other", "knows SeaLake.*; the data have AnnualCrop"),
         ("large", "learned from tiles of 224 px.*of 64; tile_px=224"),
+        ("foreign.safetensors", "has to be a weights.safetensors that `skylane train` wrote"),
         ("text", "^teacher .*text is not a safetensors file"),
         ("nothing", "^teacher .*nothing does not exist"),
         (".", r"is a folder; give the weights\.safetensors in it"),
