@@ -47,6 +47,7 @@ class Findings:
     forms: dict[str, Evaluation]  # by form: what is served first, then OPENVINO, TORCH
     shifts: dict[str, Evaluation]  # of the first form, by shift; empty if not asked for
     mistakes: list[Mistake]  # of the first form
+    checkpoint: str | None = None  # SHA-256 of the one that was measured, if any
 
     @property
     def served(self) -> Evaluation:
@@ -97,7 +98,16 @@ def evaluate(
             },
             shifts=_under_shift(first, tiles) if shifted else {},
             mistakes=_mistakes(next(iter(given.values())), tiles, dataset),
+            checkpoint=_digest(checkpoint),
         )
+
+
+def _digest(checkpoint: Path | None) -> str | None:
+    if not checkpoint:
+        return None
+    from model.reference.checkpoint import file_digest  # as in _forms
+
+    return file_digest(checkpoint)
 
 
 def form_of(card: dict[str, Any]) -> str:

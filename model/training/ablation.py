@@ -4,23 +4,23 @@
 
 Each variant is trained with each seed and judged on the validation split, as it is and under
 shift; the test split has no part in choices. A variant that was trained before is not trained
-again, so a killed run goes on. Several processes can share --out, as pays on a GPU, which waits
-for Python with a net this small: each run is done by the first that comes to it.
+again, so a killed run goes on. Several processes can share --out: each run is done by the first
+that comes to it.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import fcntl
 import json
 import os
 import statistics
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, replace
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from model.data import Dataset, load
 from model.errors import DataError, ModelError, TrainingError
@@ -30,11 +30,12 @@ from model.places import check_new_folder
 from model.reference.predictor import TorchPredictor
 from model.training.config import Config, configure
 from model.training.device import computes_in_bf16, device
-from model.training.progress import write_rows
+from model.training.progress import read_rows, write_rows
+from model.training.state import difference
 from model.training.train import digests, train
 
 # Each is one change; one that changes nothing of the recipe is left out.
-VARIANTS: dict[str, dict[str, object]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "the recipe": {},
     "without colour": {"brightness": 0.0, "contrast": 0.0},
     "without softening": {"soften": 0.0},
@@ -47,7 +48,9 @@ VARIANTS: dict[str, dict[str, object]] = {
     "without teachers": {"teachers": ()},
 }
 TABLE, BASE = "ablation.csv", "base.json"
-ROW, LOCK = "row.csv", "lock"  # in a run's folder: its row of the table; who holds it, runs it
+ROW = "row.csv"  # in a run's folder: its row of the table
+LOCK = "lock"  # in a run's folder, for who is about it; above, for who writes what all share
+RECIPE = next(iter(VARIANTS))
 
 
 def main() -> None:
@@ -64,9 +67,9 @@ def main() -> None:
         found = ablate(chosen.data, chosen.out, base, chosen.only, range(chosen.seeds))
     except (ModelError, OSError) as error:
         sys.exit(str(error))
-    for variant, accuracy, spread, shifted in summary(found):
-        around = "" if spread is None else f" ± {spread:.2%}"
-        print(f"{variant:<24} {accuracy:.2%}{around}, under shift {shifted:.2%}")
+    for one in summary(found):
+        spread = "" if one.spread is None else f" ± {one.spread:.2%}"
+        print(f"{one.variant:<24} {one.accuracy:.2%}{spread}, under shift {one.shifted:.2%}")
 
 
 def ablate(
@@ -94,31 +97,32 @@ def ablate(
         "files": digests(base),
         "bf16": computes_in_bf16(device(), base.precision),
     }
-    _same_base(out / BASE, told)
+    with _held(out, wait=True):
+        _same_base(out / BASE, told)
+    changing = [one for one in variants if one == RECIPE or replace(base, **VARIANTS[one]) != base]
+    for variant in sorted(set(variants) - set(changing)):
+        print(f"{variant}: the recipe has none", file=sys.stderr)
     for seed in seeds:
-        for variant in variants:
-            config = replace(base, seed=seed, **VARIANTS[variant])  # type: ignore[arg-type]
-            if VARIANTS[variant] and config == replace(base, seed=seed):
-                print(f"{variant}: the recipe has none", file=sys.stderr)
-                continue
+        for variant in changing:
             run = out / f"{variant.replace(' ', '-')}-{seed}"
-            with _claimed(run) as claimed:
-                if not claimed or (run / ROW).exists():
-                    continue
-                weights = train(dataset, run, config)
-                row = {"variant": variant, "seed": str(seed), **judge(weights, dataset)}
-                write_rows(run / ROW, [row])
-    found = rows(out)
-    if found:
-        write_rows(out / TABLE, found)
+            with _held(run, wait=False) as mine:
+                if not mine:
+                    print(f"{run.name}: another process is about it", file=sys.stderr)
+                elif not (run / ROW).exists():
+                    config = replace(base, seed=seed, **VARIANTS[variant])
+                    weights = train(dataset, run, config)
+                    row = {"variant": variant, "seed": str(seed), **judge(weights, dataset)}
+                    write_rows(run / ROW, [row])
+    with _held(out, wait=True):  # from the reading on: of two tables, the later one has more
+        found = rows(out)
+        if found:
+            write_rows(out / TABLE, found)
     return found
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
     """Return the rows of all finished runs in ``folder``, by variant and seed."""
-    found = [
-        row for path in folder.glob(f"*/{ROW}") for row in csv.DictReader(path.open(newline=""))
-    ]
+    found = [row for path in folder.glob(f"*/{ROW}") for row in read_rows(path)]
     return sorted(found, key=lambda row: (_number(row["variant"]), int(row["seed"])))
 
 
@@ -128,32 +132,35 @@ def _number(variant: str) -> int:
 
 
 @contextmanager
-def _claimed(run: Path) -> Iterator[bool]:
-    """Hold a run for this process, and say whether it could be had. A kill gives it back."""
-    run.mkdir(parents=True, exist_ok=True)
-    with (run / LOCK).open("w") as file:
+def _held(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Hold a folder for this process, and say whether it could be had. A kill gives it back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             yield False
         else:
             yield True
 
 
-def _same_base(path: Path, base: dict[str, object]) -> None:
+def _same_base(path: Path, base: dict[str, Any]) -> None:
     """Write what all runs have in common, or hold it to what others wrote first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     told = json.dumps(base, indent=2) + "\n"
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(told)
-    with suppress(FileExistsError):
-        os.link(partial, path)  # which, unlike a renaming, leaves what is there
-    partial.unlink()
-    if path.read_text() != told:
+    if not path.exists():
+        partial = path.with_name(f"{path.name}.partial")
+        partial.write_text(told)
+        os.replace(partial, path)
+    then, now = json.loads(path.read_text()), json.loads(told)
+    if then != now:
         raise TrainingError(
-            f"{path.parent} holds an ablation of another recipe or of other data ({path.name} says"
-            " which); give another folder"
+            f"{path.parent} holds an ablation of another recipe or of other data:"
+            f" {difference(_flat(then), _flat(now))}. Go on as it was begun, or give another folder"
         )
+
+
+def _flat(base: dict[str, Any]) -> dict[str, object]:
+    return {**base["config"], "data": base["digest"], **base["files"], "bf16": base["bf16"]}
 
 
 def judge(weights: Path, dataset: Dataset) -> dict[str, str]:
@@ -168,19 +175,51 @@ def judge(weights: Path, dataset: Dataset) -> dict[str, str]:
     }
 
 
-def summary(rows: list[dict[str, str]]) -> list[tuple[str, float, float | None, float]]:
-    """Return for each variant its mean accuracy, its spread, and the mean of all shifts.
+@dataclass(frozen=True)
+class Tried:
+    """What came of a variant: means over its seeds, and standard deviations where there are two."""
 
-    The spread is the standard deviation over seeds; None where there is one, which has none.
+    variant: str
+    seeds: int
+    accuracy: float
+    spread: float | None
+    gain: float | None  # on the recipe with the same seeds; None for the recipe itself
+    gain_spread: float | None
+    shifted: float  # mean accuracy over all shifts
+
+
+def summary(rows: list[dict[str, str]]) -> list[Tried]:
+    """Return what came of each variant.
+
+    A seed gives all variants the same first weights and order of tiles, so differences are taken
+    seed by seed.
     """
+    right = {(row["variant"], row["seed"]): float(row["validation_accuracy"]) for row in rows}
     found = []
     for variant in dict.fromkeys(row["variant"] for row in rows):
         own = [row for row in rows if row["variant"] == variant]
-        accuracies = [float(row["validation_accuracy"]) for row in own]
-        shifted = [float(row[name]) for row in own for name in SHIFTS]
-        spread = statistics.stdev(accuracies) if len(own) > 1 else None
-        found.append((variant, statistics.mean(accuracies), spread, statistics.mean(shifted)))
+        accuracies = [right[variant, row["seed"]] for row in own]
+        gains = [
+            right[variant, row["seed"]] - right[RECIPE, row["seed"]]
+            for row in own
+            if variant != RECIPE and (RECIPE, row["seed"]) in right
+        ]
+        found.append(
+            Tried(
+                variant=variant,
+                seeds=len(own),
+                accuracy=statistics.mean(accuracies),
+                spread=_spread(accuracies),
+                gain=statistics.mean(gains) if gains else None,
+                gain_spread=_spread(gains),
+                shifted=statistics.mean(float(row[name]) for row in own for name in SHIFTS),
+            )
+        )
     return found
+
+
+def _spread(values: list[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 if __name__ == "__main__":

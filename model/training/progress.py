@@ -23,7 +23,9 @@ def logs(folder: Path, epochs_done: int) -> Iterator[Log]:
     is dropped: it is about to be done again.
     """
     path = folder / METRICS
-    rows = _rows(path)[:epochs_done]
+    rows: list[Mapping[str, object]] = []
+    if path.exists():
+        rows += read_rows(path)[:epochs_done]
     writer = SummaryWriter(str(folder), purge_step=epochs_done + 1)
 
     def log(epoch: int, figures: dict[str, float]) -> None:
@@ -39,9 +41,8 @@ def logs(folder: Path, epochs_done: int) -> Iterator[Log]:
         writer.close()
 
 
-def _rows(path: Path) -> list[dict[str, object]]:
-    if not path.exists():
-        return []
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file."""
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
@@ -49,8 +50,7 @@ def _rows(path: Path) -> list[dict[str, object]]:
 def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """Write rows of like keys as CSV, all or nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Processes that share a folder (model.training.ablation) must not share this name.
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.partial")
     with partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, fieldnames=list(rows[0]))
         writer.writeheader()

@@ -4,17 +4,16 @@
       --ablation ablation --out model/report
 
 Reads what `skylane train`, `skylane evaluate --report` and `model.training.ablation` wrote.
-The last run is the one that was evaluated, those before it taught it or are its start. Their
-figures are copied beside the page.
+The last run is the one that was evaluated (by `--checkpoint`), those before it taught it or are its
+start. Their figures are copied beside the page.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
+import shutil
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +24,14 @@ from model.errors import DataError, ModelError
 from model.evaluation.plots import DPI, FAINT, SERVED, STYLE, WRONG, axes_of
 from model.evaluation.report import METRICS_JSON
 from model.places import check_new_folder
-from model.reference.checkpoint import About, file_digest
-from model.reference.checkpoint import load as load_checkpoint
+from model.reference.checkpoint import About, file_digest, read
 from model.training.ablation import BASE, TABLE, summary
 from model.training.ablation import rows as ablation_rows
-from model.training.progress import METRICS, write_rows
+from model.training.progress import METRICS, read_rows, write_rows
 from model.training.train import WEIGHTS
 
 TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # of the share of tiles that are wrong
-CURVES, PAGE = "curves.png", "README.md"
+CURVES, PAGE, ABLATION_BASE = "curves.png", "README.md", "ablation.json"
 Rows = list[dict[str, str]]
 
 
@@ -55,7 +53,8 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
     """Write ``README.md``, ``curves.png`` and the figures into ``out``; return the page's path.
 
     Raises:
-        DataError: what it is written from is not there, or is of different data.
+        DataError: what it is written from is not there, or does not belong together.
+        CheckpointError: a run's weights are damaged, or say nothing of themselves.
         PlaceError: ``out`` cannot be written to.
     """
     check_new_folder(out)
@@ -67,24 +66,33 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
         if folder and not (folder / file).exists():
             raise DataError(f"{folder} has no {file}, which `{by}` writes")
     names = [run.resolve().name for run in runs]
-    if len({*names, Path(TABLE).stem}) <= len(names):
+    if len(set(names)) < len(names) or Path(TABLE).stem in names:
         raise DataError(
             f"runs are told apart by their folders' names, and none is {Path(TABLE).stem}:"
             f" {', '.join(names)}"
         )
-    abouts = [About(**load_checkpoint(run / WEIGHTS)[1]) for run in runs]
-    epochs = {name: _read(run / METRICS) for name, run in zip(names, runs, strict=True)}
+    abouts = [read(run / WEIGHTS)[1] for run in runs]
+    digests = {file_digest(run / WEIGHTS): name for run, name in zip(runs, names, strict=True)}
+    epochs = {name: read_rows(run / METRICS) for name, run in zip(names, runs, strict=True)}
     found = json.loads((evaluation / METRICS_JSON).read_text())
     if (found["split"], found["data"]["digest"]) != ("test", abouts[-1].data["digest"]):
         raise DataError(f"{evaluation} is not of the test split of what {runs[-1]} was trained on")
+    if digests.get(found["checkpoint"]) != names[-1]:
+        raise DataError(
+            f"{evaluation} is not of {runs[-1] / WEIGHTS};"
+            " `skylane evaluate --checkpoint` makes one that is"
+        )
     _check_lineage(runs, abouts)
-    tried = _tried(ablation, abouts[-1]) if ablation else ""
+    tried = ablation_rows(ablation) if ablation else []
+    base = _base(ablation, tried, abouts[-1]) if ablation else {}
 
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in epochs.items():
         write_rows(out / f"{name}.csv", rows)
     _curves(epochs).savefig(out / CURVES, dpi=DPI, facecolor="white", bbox_inches="tight")
-    made = [_made(name, about, epochs[name]) for name, about in zip(names, abouts, strict=True)]
+    made = [
+        _made(name, about, epochs[name], digests) for name, about in zip(names, abouts, strict=True)
+    ]
     parts = [
         "# How the model was trained\n\n"
         "Written by `python -m model.training.report` from what the commands left.",
@@ -94,8 +102,9 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
         f"![Curves]({CURVES})",
     ]
     if ablation:
-        write_rows(out / TABLE, ablation_rows(ablation))
-        parts.append(tried)
+        write_rows(out / TABLE, tried)
+        shutil.copyfile(ablation / BASE, out / ABLATION_BASE)
+        parts.append(_tried(tried, base["config"]))
     page = out / PAGE
     page.write_text("\n\n".join(parts) + "\n")
     return page
@@ -112,19 +121,26 @@ def _check_lineage(runs: list[Path], abouts: list[About]) -> None:
             )
 
 
-def _tried(ablation: Path, about: About) -> str:
-    base, rows = json.loads((ablation / BASE).read_text()), ablation_rows(ablation)
+def _base(ablation: Path, rows: Rows, about: About) -> dict[str, Any]:
+    """Return what all runs of an ablation have in common."""
     if not rows:
         raise DataError(f"{ablation} has no run that is finished")
+    base: dict[str, Any] = json.loads((ablation / BASE).read_text())
     if base["digest"] != about.data["digest"]:
         raise DataError(f"{ablation} is of other data than the runs")
-    return _ablation(rows, base["config"])
+    return base
 
 
-def _made(name: str, about: About, epochs: Rows) -> str:
+def _made(name: str, about: About, epochs: Rows, digests: dict[str, str]) -> str:
+    """Tell of a run. ``digests`` has those that are told of, by their weights' SHA-256."""
     last = epochs[-1]
+    origins = [
+        digests.get(digest, f"`{path}`, which is not told of here")
+        for path, digest in about.made["files"].items()
+    ]
     rows = {
         "architecture": about.arch,
+        "from": ", ".join(origins) or about.recipe["start"],
         "epochs": f"{len(epochs)}: {_stages(about.recipe)}",
         "on": f"{about.made['device']}, {about.made['precision']}, torch {about.made['torch']}",
         "time": f"{about.made['elapsed_s'] / 60:.1f} min",
@@ -133,9 +149,14 @@ def _made(name: str, about: About, epochs: Rows) -> str:
         "data": f"`{about.data['digest']}`",
         "split": f"`{about.data['split_digest']}`",
     }
-    recipe = {name: value for name, value in about.recipe.items() if name not in ("arch", "stages")}
-    values = ", ".join(f"`{name}={_value(value)}`" for name, value in recipe.items())
-    return f"### {name}\n\n{_table(('', ''), rows.items())}\n\nRecipe: {values}"
+    told = _recipe(about.recipe, "arch", "stages")
+    return f"### {name}\n\n{_table(('', ''), rows.items())}\n\nRecipe: {told}"
+
+
+def _recipe(recipe: dict[str, Any], *but: str) -> str:
+    return ", ".join(
+        f"`{name}={_value(value)}`" for name, value in recipe.items() if name not in but
+    )
 
 
 def _stages(recipe: dict[str, Any]) -> str:
@@ -157,24 +178,30 @@ def _measured(found: dict[str, Any]) -> str:
     )
 
 
-def _ablation(rows: Rows, recipe: dict[str, Any]) -> str:
-    seeds = Counter(row["variant"] for row in rows)
+def _tried(rows: Rows, recipe: dict[str, Any]) -> str:
     return (
-        f"## What helped\n\nA short schedule ({_stages(recipe)}), one thing changed at a time; on"
-        " the validation split. The spread is the standard deviation over seeds.\n\n"
+        f"## What helped\n\nBy `python -m model.training.ablation`: {recipe['arch']} on a schedule"
+        f" of {_stages(recipe)}, one thing changed at a time; on the validation split. ± is the"
+        " standard deviation over seeds. What is gained on the recipe is taken seed by seed, over"
+        " those that both have.\n\n"
+        f"The recipe here: {_recipe(recipe, 'arch', 'stages', 'seed', 'save_every')}\n\n"
     ) + _table(
-        ("", "seeds", "accuracy", "spread", "mean under shift"),
+        ("", "seeds", "accuracy", "points gained", "mean under shift"),
         [
             (
-                variant,
-                seeds[variant],
-                f"{right:.2%}",
-                "" if spread is None else f"{spread:.2%}",
-                f"{shifted:.2%}",
+                one.variant,
+                one.seeds,
+                f"{one.accuracy:.2%}{_around(one.spread)}",
+                "" if one.gain is None else f"{100 * one.gain:+.2f}{_around(one.gain_spread)}",
+                f"{one.shifted:.2%}",
             )
-            for variant, right, spread, shifted in summary(rows)
+            for one in summary(rows)
         ],
     )
+
+
+def _around(spread: float | None) -> str:
+    return "" if spread is None else f" ± {100 * spread:.2f}"
 
 
 def _table(head: tuple[str, ...], rows: Any) -> str:
@@ -220,11 +247,6 @@ def _curves(runs: dict[str, Rows]) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(color="#e5e7eb")
     return figure
-
-
-def _read(path: Path) -> Rows:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class State:
         for key, now in json.loads(json.dumps(run)).items():
             if about.get(key) != now:
                 raise TrainingError(
-                    f"{path} is of another run: {_difference(about.get(key), now) or key}. Go on"
+                    f"{path} is of another run: {difference(about.get(key), now) or key}. Go on"
                     " as it was begun, or write to another folder"
                 )
         parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "momentum": {}}
@@ -116,7 +116,8 @@ class State:
         self.epoch_loss.fill_(about["epoch_loss"])
 
 
-def _difference(then: object, now: object) -> str:
+def difference(then: object, now: object) -> str:
+    """Say which values of two dictionaries differ, and how; "" of anything else."""
     if not (isinstance(then, dict) and isinstance(now, dict)):
         return ""
     return ", ".join(

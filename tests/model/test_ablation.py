@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import fcntl
-import warnings
-from dataclasses import replace
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
-from PIL import Image
-
-from model.data import Dataset, load
+from model.data import Dataset
 from model.errors import DataError, PlaceError, TrainingError
-from model.evaluation import report as reports
-from model.evaluation.evaluate import TORCH, evaluate
 from model.evaluation.shifts import SHIFTS
 from model.training import ablation
 from model.training import report as reporting
-from model.training.ablation import ablate, summary
-from model.training.report import write
+from model.training.ablation import ablate, rows, summary
+from model.training.progress import read_rows
 from model.training.train import WEIGHTS, train
+from settings import ROOT
 from tests.model.nets import TINY, make_data
 
 
@@ -41,22 +39,22 @@ def test_an_ablation_goes_on_where_it_was_and_leaves_out_what_changes_nothing(
         return train(data, out, config)
 
     monkeypatch.setattr(ablation, "train", counted)
-    rows = ablate(data, out, base, variants, range(2))
+    found = ablate(data, out, base, variants, range(2))
 
-    assert rows[:2] == first
-    assert [(row["variant"], row["seed"]) for row in rows] == [
+    assert found[:2] == first
+    assert [(row["variant"], row["seed"]) for row in found] == [
         ("the recipe", "0"),
         ("the recipe", "1"),
         ("without JPEG", "0"),
         ("without JPEG", "1"),
     ]
     assert [path.name for path in trained] == ["without-JPEG-0", "without-JPEG-1"]
-    assert list(csv.DictReader((out / "ablation.csv").open())) == rows
-    assert set(SHIFTS) <= set(rows[0])
+    assert read_rows(out / "ablation.csv") == found
+    assert set(SHIFTS) <= set(found[0])
 
 
 def test_a_run_that_another_process_is_about_is_left_to_it(
-    tmp_path: Path, tiles: list[Path]
+    tmp_path: Path, tiles: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
     base = replace(TINY, stages=((1, 32),), batch=32)
@@ -64,118 +62,80 @@ def test_a_run_that_another_process_is_about_is_left_to_it(
     with (out / "the-recipe-0" / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert [row["seed"] for row in ablate(data, out, base, ["the recipe"], range(2))] == ["1"]
-    rows = ablate(data, out, base, ["the recipe"], range(2))
-    assert [row["seed"] for row in rows] == ["0", "1"]
+    assert "the-recipe-0: another process is about it" in capsys.readouterr().err
+    found = ablate(data, out, base, ["the recipe"], range(2))
+    assert [row["seed"] for row in found] == ["0", "1"]
 
 
-def test_an_ablation_of_another_recipe_is_not_gone_on_with(
+def test_processes_share_an_ablation_and_its_table_has_what_all_of_them_did(
     tmp_path: Path, tiles: list[Path]
 ) -> None:
     data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
-    base = replace(TINY, stages=((1, 32),), batch=32)
-    ablate(data, out, base, [], range(1))
-    ablate(data, out, base, [], range(1))
-    with pytest.raises(TrainingError, match="another recipe or of other data"):
+    command = [
+        *(sys.executable, "-m", "model.training.ablation", "--data", str(data), "--out", str(out)),
+        *("--seeds", "2", "--only", "the recipe", "without JPEG"),
+        *("--set", "arch=resnet18", "--set", "stages=[[1, 32]]", "--set", "batch=32"),
+    ]
+    processes = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
+    told = [process.communicate()[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], told
+    table = read_rows(out / "ablation.csv")
+    assert table == rows(out)
+    assert [(row["variant"], row["seed"]) for row in table] == [
+        (variant, seed) for variant in ("the recipe", "without JPEG") for seed in ("0", "1")
+    ]
+    assert not list(out.rglob("*.partial"))
+
+
+def test_an_ablation_of_anything_else_is_not_gone_on_with(
+    tmp_path: Path, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
+    teacher = train(data, tmp_path / "teacher", replace(TINY, stages=((1, 32),)))
+    base = replace(TINY, stages=((1, 32),), batch=32, teachers=(str(teacher),))
+    for _ in range(2):
+        ablate(data, out, base, [], range(1))
+    with pytest.raises(TrainingError, match=r"peak_lr was 0\.05, now 0\.5"):
         ablate(data, out, replace(base, peak_lr=0.5), [], range(1))
+    with monkeypatch.context() as patched:
+        patched.setattr(ablation, "computes_in_bf16", lambda *_: "otherwise")
+        with pytest.raises(TrainingError, match=r"bf16 was \w+, now otherwise"):
+            ablate(data, out, base, [], range(1))
+    train(data, tmp_path / "another", replace(TINY, stages=((1, 32),), seed=1))
+    (tmp_path / "another" / WEIGHTS).replace(teacher)  # under the same name
+    with pytest.raises(TrainingError, match=r"weights\.safetensors was \w{64}, now \w{64}"):
+        ablate(data, out, base, [], range(1))
 
 
-def test_the_summary_is_the_mean_over_seeds() -> None:
+def test_gains_are_taken_seed_by_seed_and_one_seed_has_no_spread() -> None:
     shifts = dict.fromkeys(SHIFTS, "0.5")
-    rows = [
-        {"variant": "a", "seed": str(seed), "validation_accuracy": accuracy, **shifts}
-        for seed, accuracy in enumerate(("0.9", "0.8"))
+    found = [
+        {"variant": variant, "seed": seed, "validation_accuracy": accuracy, **shifts}
+        for variant, seed, accuracy in (
+            *(("the recipe", "0", "0.90"), ("the recipe", "1", "0.80")),
+            *(("without JPEG", "0", "0.92"), ("without JPEG", "1", "0.83")),
+            ("without mixup", "1", "0.85"),
+        )
     ]
-    [(variant, accuracy, spread, shifted)] = summary(rows)
-    assert variant == "a"
-    assert (accuracy, shifted) == pytest.approx((0.85, 0.5))
-    assert spread == pytest.approx(0.0707, abs=1e-4)
+    recipe, without, once = summary(found)
+    assert (recipe.accuracy, recipe.shifted) == pytest.approx((0.85, 0.5))
+    assert recipe.spread == pytest.approx(0.0707, abs=1e-4)
+    assert (recipe.gain, recipe.gain_spread, once.spread, once.gain_spread) == (None,) * 4
+    assert (without.gain, without.gain_spread) == pytest.approx((0.025, 0.00707), abs=1e-4)
+    assert once.gain == pytest.approx(0.05)
+
+    told = reporting._tried(found, json.loads(json.dumps(asdict(TINY))))
+    assert "resnet18 on a schedule of 1 at 32 px, 1 at 64 px" in told
+    assert "`peak_lr=0.05`" in told
+    assert "| the recipe | 2 | 85.00% ± 7.07 |  | 50.00% |" in told
+    assert "| without JPEG | 2 | 87.50% ± 6.36 | +2.50 ± 0.71 | 50.00% |" in told
+    assert "| without mixup | 1 | 85.00% | +5.00 | 50.00% |" in told
 
 
-def test_one_seed_has_no_spread() -> None:
-    shifts = dict.fromkeys(SHIFTS, "0.5")
-    rows = [
-        {"variant": variant, "seed": seed, "validation_accuracy": "0.9", **shifts}
-        for variant, seed in (("a", "0"), ("b", "0"), ("b", "1"))
-    ]
-    assert [spread for _, _, spread, _ in summary(rows)] == [None, 0.0]
-    told = reporting._ablation(rows, {"stages": [[1, 32], [2, 64]]})
-    assert "(1 at 32 px, 2 at 64 px)" in told
-    assert "| a | 1 | 90.00% |  | 50.00% |\n| b | 2 | 90.00% | 0.00% | 50.00% |" in told
-
-
-def test_curves_have_whole_epochs_and_bear_a_run_without_mistakes() -> None:
-    for accuracies in (["0.5"], ["0.5", "0.9"], ["0.5", "0.8", "0.9"], ["0.9", "1.0"]):
-        epochs = [
-            {"epoch": str(number), "loss": "1", "validation_loss": "1", "validation_accuracy": one}
-            for number, one in enumerate(accuracies, 1)
-        ]
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            figure = reporting._curves({"other": epochs, "run": epochs})
-            figure.canvas.draw()
-        for axes in figure.axes:
-            low, high = axes.get_xlim()
-            shown = [float(tick) for tick in axes.get_xticks() if low <= tick <= high]
-            assert shown == [int(row["epoch"]) for row in epochs]
-
-
-def test_the_training_report_is_written_from_what_the_commands_left(
-    tmp_path: Path, tiles: list[Path]
-) -> None:
-    data = make_data(tmp_path / "data", tiles)
-    base = replace(TINY, stages=((1, 32), (1, 48)), batch=32)
-    ablate(data, tmp_path / "ablation", base, ["the recipe"], range(2))
-    taught_by, stranger = (tmp_path / "ablation" / f"the-recipe-{seed}" for seed in (1, 0))
-    run = tmp_path / "student"
-    train(data, run, replace(base, teachers=(str(taught_by / WEIGHTS),)))
-    found = evaluate(data, checkpoint=run / WEIGHTS, shifted=True)
-    reports.write(found, tmp_path / "evaluation")
-
-    with pytest.raises(DataError, match="the-recipe-0 neither taught nor began a run"):
-        write([stranger, run], tmp_path / "evaluation", None, tmp_path / "report")
-    assert not (tmp_path / "report").exists()
-    page = write(
-        [taught_by, run], tmp_path / "evaluation", tmp_path / "ablation", tmp_path / "report"
-    )
-
-    told = page.read_text()
-    assert "| epochs | 2: 1 at 32 px, 1 at 48 px |" in told
-    assert f"| torch fp32 | {found.forms[TORCH].accuracy:.2%} |" in told
-    assert told.index("### the-recipe-1") < told.index("### student")
-    assert (page.parent / "student.csv").read_bytes() == (run / "metrics.csv").read_bytes()
-    assert (page.parent / "ablation.csv").exists()
-    assert f"`{load(data).split_digest}`" in told
-    with Image.open(page.parent / "curves.png") as picture:
-        assert picture.width > 500
-
-
-def test_a_report_or_an_ablation_that_cannot_be_written_is_told_before_the_work(
-    tmp_path: Path,
-) -> None:
+def test_an_ablation_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(PlaceError, match="is a file, not a folder"):
-        write([tmp_path], tmp_path, None, file)
     with pytest.raises(PlaceError, match="is a file, not a folder"):
         ablate(tmp_path, file, TINY, [], range(1))
     with pytest.raises(DataError, match="none does not exist; give a folder or zip"):
         ablate(tmp_path / "none", tmp_path / "ablation", TINY, [], range(1))
-
-
-def test_runs_of_one_name_are_refused(tmp_path: Path) -> None:
-    runs = [tmp_path / "a" / "run", tmp_path / "b" / "run"]
-    for run in runs:
-        run.mkdir(parents=True)
-        (run / WEIGHTS).touch()
-        (run / "metrics.csv").touch()
-    (tmp_path / "metrics.json").touch()
-    with pytest.raises(DataError, match=r"told apart by .*, and none is ablation: run, run"):
-        write(runs, tmp_path, None, tmp_path / "report")
-
-
-def test_a_training_report_says_what_it_lacks(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"has no weights\.safetensors, which"):
-        write([tmp_path], tmp_path, None, tmp_path / "report")
-    (tmp_path / WEIGHTS).touch()
-    with pytest.raises(DataError, match=r"has no metrics\.csv, which"):
-        write([tmp_path], tmp_path, None, tmp_path / "report")
