@@ -16,7 +16,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
-
 from model.data import load  # noqa: E402
 from model.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
 from model.reference import checkpoint  # noqa: E402
