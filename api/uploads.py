@@ -21,6 +21,7 @@ from api.schemas import prediction_out
 from api.services import Services, services
 from api.waiting import wanted_wait
 from model.formats import ACCEPTED, MEDIA_TYPES, SIGNATURE_BYTES, sniff
+from store.records import OURS
 from tasks.adoption import printable
 
 blueprint = APIBlueprint(
@@ -142,7 +143,7 @@ def _upload() -> Response:
     location = url_for("results.result", request_id=row["request_id"])
     if row["status"] == "failed":
         raise Problem(
-            500 if row["error_code"] in ("worker_died", "image_missing") else 422,
+            500 if row["error_code"] in OURS else 422,
             row["error_code"],
             row["error_detail"],
             request_id=row["request_id"],

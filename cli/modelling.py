@@ -25,6 +25,8 @@ class New(click.Path):
         from model.errors import PlaceError
         from model.places import check_new
 
+        if not value:  # which would be the current folder
+            self.fail("no path was given.", param, ctx)
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:
             check_new(path)
@@ -119,6 +121,11 @@ def export(
     A checkpoint that does not come from `skylane train` is a state dict (.safetensors, or
     .pt as torch.save writes it) of any of torchvision's classifiers.
     """
+    if out.suffix == ".safetensors":
+        raise click.UsageError(f"{out} would be taken for a checkpoint; let --out end in .zip.")
+    for source in (checkpoint, data, labels):
+        if source and out.exists() and out.samefile(source):
+            raise click.UsageError(f"--out would replace {source}, which is read; name another.")
     with _plain_errors():
         told = _about(arch, labels, tile_px)
 

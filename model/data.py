@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -87,8 +88,8 @@ def load(source: Path, *, tile_px: int = TILE_PX, labels: list[str] | None = Non
     numbered by name.
 
     Raises:
-        DataError: ``source`` holds no such file, one that cannot be decoded, or one of a
-            class that is not among ``labels``.
+        DataError: ``source`` holds no such file, one that cannot be decoded, one of a class that
+            is not among ``labels``, or more than the machine has memory for.
     """
     files = sorted(_files(source), key=lambda file: (file[0], file[1]))
     if not files:
@@ -99,11 +100,16 @@ def load(source: Path, *, tile_px: int = TILE_PX, labels: list[str] | None = Non
         raise DataError(
             f"{source} has classes {_listed(unknown)}; the model knows {_listed(labels)}"
         )
+    _check_memory(len(files), tile_px)
     digest, split_digest = hashlib.sha256(), hashlib.sha256()
     chosen: dict[str, list[tuple[Pixels, int, str]]] = {split: [] for split in SPLITS}
     for label, name, data in files:
+        try:
+            path = f"{label}/{name}".encode()
+        except UnicodeEncodeError as error:
+            raise DataError(f"{f'{label}/{name}'!a} in {source}: no name in UTF-8") from error
         split = split_of(name)
-        digest.update(f"{label}/{name}\0".encode() + hashlib.sha256(data).digest())
+        digest.update(path + b"\0" + hashlib.sha256(data).digest())
         split_digest.update(f"{name} {split}\n".encode())
         try:
             pixels = decode(data, side_px=tile_px)
@@ -116,6 +122,17 @@ def load(source: Path, *, tile_px: int = TILE_PX, labels: list[str] | None = Non
         digest=digest.hexdigest(),
         split_digest=split_digest.hexdigest(),
     )
+
+
+def _check_memory(images: int, side_px: int) -> None:
+    """Raise ``DataError`` for more than can be in memory, which kills a process without a word."""
+    needed_bytes = 2 * images * side_px**2 * 3  # each apart, and then all in one array
+    machine_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed_bytes > machine_bytes:
+        raise DataError(
+            f"{images:,} images of {side_px} × {side_px} px take {needed_bytes / 1e9:,.0f} GB, and"
+            f" this machine has {machine_bytes / 1e9:,.0f} GB: have smaller tiles, or fewer"
+        )
 
 
 def _listed(labels: list[str]) -> str:
@@ -134,7 +151,7 @@ def _tiles(rows: list[tuple[Pixels, int, str]], side_px: int) -> Tiles:
 def _files(source: Path) -> Iterator[tuple[str, str, bytes]]:
     if source.is_dir():
         for path in source.rglob("*"):
-            if path.parent != source and _is_image(path):
+            if path.parent != source and _is_image(path) and not path.is_dir():
                 yield path.parent.name, path.name, path.read_bytes()
         return
     try:

@@ -31,5 +31,9 @@ class PlaceError(ModelError):
     """A file or folder cannot be written."""
 
 
+class PredictionError(ModelError):
+    """A model answers with what are no probabilities."""
+
+
 class ParityError(ModelError):
     """The INT8 model is worse than it may be; nothing was written."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from model.artefact import Artefact
+from model.errors import PredictionError
 from model.images import Pixels
 from model.runtime import openvino as ov
 
@@ -39,6 +40,20 @@ def _cheapest_cuts(most: int) -> list[tuple[int, ...]]:
 
 
 CUTS = _cheapest_cuts(SIZES[-1])
+
+
+def checked(probabilities: Probabilities, model: str) -> Probabilities:
+    """Return ``probabilities`` (n, labels) if they are some.
+
+    Raises:
+        PredictionError: there is a NaN among them.
+    """
+    if bad := int((~np.isfinite(probabilities)).any(axis=1).sum()):
+        raise PredictionError(
+            f"{model} answers {bad} of {len(probabilities)} images with NaN: its training went"
+            " astray, or its weights are damaged"
+        )
+    return probabilities
 
 
 class Predictor:
@@ -76,8 +91,12 @@ class Predictor:
         self._local = threading.local()
 
     def warm_up(self) -> None:
-        """Predict once, so that the first image does not pay for what happens only once."""
-        self.predict(np.zeros((1, self.tile_px, self.tile_px, 3), np.uint8))
+        """Predict once, so that the first image does not pay for what happens only once.
+
+        Raises:
+            PredictionError: the answer is none, so the model is of no use.
+        """
+        checked(self.predict(np.zeros((1, self.tile_px, self.tile_px, 3), np.uint8)), self.version)
 
     def predict(self, pixels: Pixels) -> Probabilities:
         """(n, tile_px, tile_px, 3) uint8 RGB to (n, labels) float32, each row summing to 1."""

@@ -19,7 +19,11 @@ class Predicts(Protocol):
     tile_px: int  # side of the tiles that go in
 
     def warm_up(self) -> None:
-        """Predict once, so that the first image does not pay for what happens only once."""
+        """Predict once, so that the first image does not pay for what happens only once.
+
+        Raises:
+            PredictionError: the answer is none, so the model is of no use.
+        """
 
     def predict(self, pixels: Pixels) -> Probabilities:
         """(n, tile_px, tile_px, 3) uint8 RGB to (n, labels) float32, each row summing to 1."""

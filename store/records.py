@@ -7,6 +7,9 @@ from uuid import UUID
 
 from store.references import Reference
 
+# Error codes that are no fault of the image's: sent once more, it may be classified.
+OURS = ("worker_died", "image_missing", "no_prediction")
+
 
 @dataclass(frozen=True)
 class NewPrediction:

@@ -186,6 +186,12 @@ def _decode(data: bytes | Unreadable, tile_px: int) -> Pixels | ImageError:
 
 
 def _labelled(outcome: Outcome, probabilities: np.ndarray, labels: list[str]) -> Outcome:
+    if not np.isfinite(probabilities).all():  # which no row takes, nor any reader of JSON
+        return replace(
+            outcome,
+            error_code="no_prediction",
+            error_detail="The model answers this image with what are no probabilities (NaN).",
+        )
     best = int(probabilities.argmax())
     return replace(
         outcome,

@@ -15,7 +15,7 @@ from model.errors import CheckpointError, ConfigError, DataError
 from model.evaluation.metrics import Evaluation, evaluation
 from model.evaluation.shifts import SHIFTS
 from model.images import Pixels
-from model.predictor import Predictor, Probabilities
+from model.predictor import Predictor, Probabilities, checked
 from model.serving import Predicts
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def evaluate(
         CheckpointError: the checkpoint is, or it is of another model than the artefact.
         DataError: the data are none, of other classes, or none in this split.
         ConfigError: there is nothing to evaluate.
+        PredictionError: the model answers with NaN.
     """
     with tempfile.TemporaryDirectory() as folder:
         forms = _forms(artefact, checkpoint, about, Path(folder))
@@ -86,7 +87,10 @@ def evaluate(
         tiles = dataset.splits[split]
         if not len(tiles):
             raise DataError(f"the {split} split of {data} has no tiles")
-        given = {form: predictor.predict(tiles.pixels) for form, predictor in forms.items()}
+        given = {
+            form: checked(predictor.predict(tiles.pixels), f"{predictor.version} ({form})")
+            for form, predictor in forms.items()
+        }
         return Findings(
             model=first.version,
             labels=dataset.labels,
@@ -132,6 +136,8 @@ def _forms(
         from model.reference.predictor import TorchPredictor
 
         net, about = read(checkpoint, about)
+        if artefact:
+            _check_made_from(opened, about)
         servable = Servable(net, about.net_px, temperature)
         card = {"name": checkpoint.stem, "labels": about.labels, "tile_px": about.tile_px}
         forms[OPENVINO] = openvino_fp32(convert(servable, about.tile_px), card, folder)
@@ -139,6 +145,26 @@ def _forms(
     if not forms:
         raise ConfigError("nothing to evaluate: give an artefact, a checkpoint or both")
     return forms
+
+
+def _check_made_from(artefact: Artefact, about: About) -> None:
+    """Raise ``CheckpointError`` where an artefact says that it is of another net."""
+    told = {
+        "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},
+        "trained_on": about.data,
+        "made": about.made,
+    }
+    for name, here in told.items():
+        there = artefact.manifest.get(name, here)
+        if there != here:
+            values = "; ".join(
+                f"{key} is {there.get(key)} there, {here.get(key)} here"
+                for key in {**there, **here}
+                if there.get(key) != here.get(key)
+            )
+            raise CheckpointError(
+                f"the artefact is not of this checkpoint: by its {name}, {values}"
+            )
 
 
 def _under_shift(predictor: Predicts, tiles: Tiles) -> dict[str, Evaluation]:

@@ -12,7 +12,7 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import torch
@@ -21,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from model.artefact import MANIFEST
-from model.errors import CheckpointError, ConfigError
+from model.errors import CheckpointError, ConfigError, PlaceError
 from model.images import TILE_PX
 from model.reference.architecture import build, head
 
@@ -91,11 +91,26 @@ def read_foreign(path: Path, about: About) -> nn.Module:
     except Exception as error:  # zipfile, pickle and torch raise a dozen kinds
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(
-            f"{path} is not a state dict, which is names and tensors alone: {first}"
+            f"{path} is not a state dict, which is names and tensors alone, as torch.save writes"
+            f" net.state_dict(): {first}"
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(one, Tensor) for one in state.values()):
-        raise CheckpointError(f"{path} holds no state dict, which is names and tensors alone")
+    if not _is_state_dict(state):
+        inner = (
+            [key for key, one in state.items() if _is_state_dict(one)]
+            if isinstance(state, dict)
+            else []
+        )
+        hint = f"; the one under {inner[0]!r} in it is what to save" if inner else ""
+        raise CheckpointError(f"{path} is no state dict, which is names and tensors alone{hint}")
     return _filled(path, about, state)
+
+
+def _is_state_dict(state: object) -> TypeGuard[dict[str, Tensor]]:
+    return (
+        isinstance(state, dict)
+        and bool(state)
+        and all(isinstance(one, Tensor) for one in state.values())
+    )
 
 
 def start_from(path: Path, net: nn.Module) -> None:
@@ -126,10 +141,18 @@ def file_digest(path: Path) -> str:
 
 
 def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write tensors with JSON metadata, all or nothing: a kill leaves the last good file."""
+    """Write tensors with JSON metadata, all or nothing: a kill leaves the last good file.
+
+    Raises:
+        PlaceError: it cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, {METADATA: json.dumps(metadata)})
+    try:
+        save_file(tensors, partial, {METADATA: json.dumps(metadata)})
+    except SafetensorError as error:  # as it tells of a full disk
+        partial.unlink(missing_ok=True)
+        raise PlaceError(f"{path} cannot be written: {error}") from error
     os.replace(partial, path)
 
 
@@ -143,6 +166,8 @@ def load(path: Path, device: str = "cpu") -> tuple[dict[str, Tensor], dict[str, 
         with safe_open(path, "pt", device=device) as file:
             metadata = json.loads((file.metadata() or {}).get(METADATA, "{}"))
             return {name: file.get_tensor(name) for name in file.keys()}, metadata  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path} does not exist") from error
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is not a safetensors file{_archive(path, error)}") from error
 
@@ -186,6 +211,8 @@ def _misfit(net: nn.Module, given: dict[str, Tensor]) -> str:
                 f"tells {len(given[layer[0]])} classes apart, and {len(own[layer[0]])} labels were"
                 " given: it takes one for each, in the order of its outputs"
             )
+    if all(name.startswith("module.") for name in given):
+        return "has names that begin with module., of DataParallel: save net.module.state_dict()"
     told = [f"{len(names)} {kind} (as {min(names)})" for kind, names in kinds.items() if names]
     return (
         f"does not fit this architecture of {len(own)} tensors: {', '.join(told)}. It is of"

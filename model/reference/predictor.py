@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from model.images import Pixels
-from model.predictor import Probabilities
+from model.predictor import Probabilities, checked
 from model.reference.architecture import Servable
 from model.reference.checkpoint import file_digest, read
 
@@ -46,8 +46,12 @@ class TorchPredictor:
         return cls(servable, about.labels, version, about.tile_px, device)
 
     def warm_up(self) -> None:
-        """Predict once, so that the first image does not pay for what happens only once."""
-        self.predict(np.zeros((1, self.tile_px, self.tile_px, 3), np.uint8))
+        """Predict once, so that the first image does not pay for what happens only once.
+
+        Raises:
+            PredictionError: the answer is none, so the model is of no use.
+        """
+        checked(self.predict(np.zeros((1, self.tile_px, self.tile_px, 3), np.uint8)), self.version)
 
     @torch.inference_mode()
     def predict(self, pixels: Pixels) -> Probabilities:

@@ -63,7 +63,7 @@ def configure(assignments: Iterable[str]) -> Config:
     Raises:
         ConfigError: a name that is none, or a value that is not what it can be.
     """
-    known = {field.name for field in fields(Config)}
+    known = [field.name for field in fields(Config)]
     values: dict[str, str] = {}
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
@@ -96,8 +96,8 @@ def _stages(value: str) -> Stages:
         stages: Stages = TypeAdapter(Stages).validate_json(value)
     except Misfit as error:
         raise ConfigError(
-            f"stages={value}: {_told(error)}. They are pairs of epochs and pixels, as in"
-            " stages=[[2, 32], [4, 64]]"
+            f"stages={value}: {error.errors()[0]['msg']}. They are pairs of epochs and pixels, each"
+            " 1 or more, as in stages=[[2, 32], [4, 64]]"
         ) from error
     return stages
 

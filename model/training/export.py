@@ -24,7 +24,7 @@ from model.errors import DataError, ParityError
 from model.evaluation.calibration import fit_temperature
 from model.evaluation.evaluate import OPENVINO, TORCH, form_of
 from model.evaluation.metrics import Evaluation, evaluation
-from model.predictor import Predictor
+from model.predictor import Predictor, checked
 from model.reference.architecture import Servable, check_takes
 from model.reference.checkpoint import About
 from model.reference.convert import convert, openvino_fp32, write
@@ -59,6 +59,7 @@ def export(
             float32.
         ConfigError: the net does not take images of this size.
         DataError: a split is empty.
+        PredictionError: the net answers with NaN.
     """
     for split, tiles in dataset.splits.items():
         if not len(tiles):
@@ -67,7 +68,8 @@ def export(
     check_takes(net, about.net_px)
     plain = TorchPredictor(Servable(net, about.net_px), about.labels, "torch", about.tile_px)
     validation = dataset.splits["validation"]
-    temperature = fit_temperature(plain.predict(validation.pixels), validation.classes)
+    given = checked(plain.predict(validation.pixels), name)
+    temperature = fit_temperature(given, validation.classes)
 
     servable = Servable(net, about.net_px, temperature).eval()
     fp32 = convert(servable, about.tile_px)
@@ -87,7 +89,10 @@ def export(
         }
         test = dataset.splits["test"]
         measured = {
-            one: evaluation(predictor.predict(test.pixels), test.classes, about.labels)
+            one: evaluation(
+                checked(predictor.predict(test.pixels), f"{name} ({one})"),
+                *(test.classes, about.labels),
+            )
             for one, predictor in predictors.items()
         }
     reference, found = measured[TORCH].accuracy, measured[form].accuracy

@@ -45,9 +45,10 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
 
     Raises:
         DataError: ``data`` is no data set.
-        TrainingError: it has too few tiles, or ``out`` holds a run of another recipe.
+        TrainingError: it has too few tiles, ``out`` holds a run of another recipe, or the loss
+            becomes infinite or NaN.
         CheckpointError: the net to start from, or a teacher, does not fit.
-        OSError: ``out`` cannot be written to.
+        PlaceError, OSError: ``out`` cannot be written to.
     """
     out.mkdir(parents=True, exist_ok=True)  # if that fails, let it be before hours of work
     devices.keep_memory()
@@ -119,10 +120,14 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
 
             bar.update()
             epochs, further = divmod(state.step, batches.per_epoch)
-            if not further or state.step % SHOW_EVERY == 0:
-                bar.set_postfix(epochs=epochs, px=side_px, loss=f"{loss.item():.3f}")
+            saves = state.step == total or state.step % config.save_every == 0
+            if not further or saves or state.step % SHOW_EVERY == 0:
+                shown = loss.item()
+                _check(shown, state.step)
+                bar.set_postfix(epochs=epochs, px=side_px, loss=f"{shown:.3f}")
             if not further:
                 accuracy, validation_loss = validate(state.average, validation, side_px)
+                _check(validation_loss, state.step)
                 state.elapsed_s = time.monotonic() - started_s
                 log(
                     epochs,
@@ -136,7 +141,7 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
                     },
                 )
                 state.epoch_loss.zero_()
-            if state.step == total or state.step % config.save_every == 0:
+            if saves:
                 state.elapsed_s = time.monotonic() - started_s
                 state.save(out / RESUME, run)
 
@@ -157,6 +162,15 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
     )
     checkpoint.write(out / WEIGHTS, state.average, about)
     return out / WEIGHTS
+
+
+def _check(loss: float, step: int) -> None:
+    """Raise ``TrainingError`` where a net is lost, before it is saved."""
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the loss is {loss} after {step:,} steps: the run went astray. Begin another one, in"
+            " another folder, with a lower peak_lr or a longer warmup"
+        )
 
 
 def learning_rate(config: Config, done: float) -> float:

@@ -59,6 +59,9 @@ def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path
         ((*FOREIGN, "--labels", "{empty}"), "has no labels in it"),
         (("export", "--checkpoint", "{text}", "--out", "{text}/m.zip"), "is a file, not a folder"),
         (("export", "--checkpoint", "{text}", "--out", "{tmp}"), "is a directory"),
+        (("export", "--checkpoint", "{text}", "--out", "{text}"), "taken for a checkpoint"),
+        (("export", "--checkpoint", "{zip}", "--out", "{zip}"), "which is read; name another"),
+        (("train", "--out", ""), "no path was given"),
         (
             ("evaluate", "--artefact", "{served}", "--report", "/proc/report"),
             "cannot be written to",
@@ -98,7 +101,9 @@ def test_what_is_wrong_is_told_without_a_traceback(
         (tmp_path / folder / label).mkdir(parents=True)
         for number in range(160):
             (tmp_path / folder / label / f"{label}_{number}.jpg").write_bytes(tile)
+    (tmp_path / "net.zip").write_text("a net")
     places = {
+        "zip": tmp_path / "net.zip",
         "latin": tmp_path / "latin.txt",
         "empty": tmp_path / "empty.txt",
         "one": tmp_path / "one",

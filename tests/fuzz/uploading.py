@@ -17,6 +17,7 @@ from uuid import UUID, uuid4, uuid5
 
 import requests
 
+from store.records import OURS
 from tests.fuzz.child import ACCEPTED, BROKEN
 from tests.fuzz.inputs import Input, made
 
@@ -26,7 +27,6 @@ IN_A_BATCH = 30  # of them; the others go singly, in every form that there is
 PATIENCE_S = 90.0  # for the next row to be finished
 ANSWER_WITHIN_S = 120.0
 IDS_IN_A_QUERY = 100
-OURS = ("worker_died", "image_missing")  # codes that no image may be the cause of
 NAMES = (
     "tile.jpg",
     "../../etc/passwd",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -152,6 +153,26 @@ def test_an_image_in_no_folder_has_no_class_and_is_left_out(
             for path in sorted(folder.rglob("*.jpg")):
                 archive.write(path, path.relative_to(folder))
     assert load(source).digest == whole.digest
+
+
+def test_a_name_that_is_no_text_is_told(folder: Path) -> None:
+    tile = next(folder.glob("*/*.jpg"))
+    Path(os.fsdecode(os.fsencode(tile.parent) + b"/a\xff.jpg")).write_bytes(tile.read_bytes())
+    with pytest.raises(DataError, match=r"/a\\udcff\.jpg' in .*: no name in UTF-8"):
+        load(folder)
+
+
+def test_more_than_there_is_memory_for_is_told(folder: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"of 1000000 × 1000000 px take [\d,]+ GB, and this machine"
+    ):
+        load(folder, tile_px=1_000_000)
+
+
+def test_a_folder_is_no_image_whatever_its_name(folder: Path) -> None:
+    whole = load(folder)
+    (folder / "Forest" / "folder.jpg").mkdir()
+    assert load(folder).digest == whole.digest
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])

@@ -214,8 +214,16 @@ def test_a_killed_student_goes_on_with_its_teacher_as_if_it_had_not_been(
 
 
 def test_data_of_another_size_are_told(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="the data are of 32 px; tile_px=64"):
+    with pytest.raises(TrainingError, match="was loaded at 32 px, and tile_px is 64"):
         train(load(data, tile_px=32), tmp_path, TINY)
+
+
+def test_a_run_that_goes_astray_ends_and_keeps_nothing_of_it(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) after \d+ steps"):
+        train(data, tmp_path, replace(TINY, peak_lr=1e9, warmup=0.0, save_every=1))
+    assert not (tmp_path / WEIGHTS).exists()
+    tensors, _ = checkpoint.load(tmp_path / RESUME)
+    assert all(bool(one.isfinite().all()) for one in tensors.values())
 
 
 def test_the_learning_rate_rises_and_then_falls_to_nothing() -> None:

@@ -160,6 +160,24 @@ def test_an_image_that_makes_its_worker_fail_is_tried_alone_and_not_for_ever(
     assert rows(predictions)[reference.key]["error_code"] == "worker_died"
 
 
+def test_an_image_to_which_a_model_has_no_answer_fails_alone(
+    bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
+) -> None:
+    class Diverged:
+        labels, version, tile_px = bench.predictor.labels, "diverged", 64
+
+        def predict(self, pixels: Pixels) -> np.ndarray:
+            answers = bench.predictor.predict(pixels)
+            answers[1] = np.nan
+            return answers
+
+    references = [store(tile) for _ in range(3)]
+    classify(references, replace(bench, predictor=Diverged()))
+    found = rows(predictions)
+    assert [found[one.key]["status"] for one in references] == ["done", "failed", "done"]
+    assert found[references[1].key]["error_code"] == "no_prediction"
+
+
 def test_images_that_take_long_are_recorded_in_rounds(
     bench: Workbench,
     predictions: Predictions,

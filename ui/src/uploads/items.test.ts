@@ -21,6 +21,7 @@ test("only what another try may help is offered again", () => {
     true,
   );
   expect(mayRetry(item("failed", "worker_died"))).toBe(true);
+  expect(mayRetry(item("failed", "no_prediction"))).toBe(true);
   expect(mayRetry(item("failed", "truncated_image"))).toBe(false);
   expect(mayRetry(item("rejected", "not_an_image"))).toBe(false);
   expect(mayRetry(item("done"))).toBe(false);

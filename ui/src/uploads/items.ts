@@ -50,7 +50,7 @@ export const ENDED: ReadonlySet<State> = new Set<State>([
 /** Failed for a reason that is not in the image: sending it once more may help. */
 export function mayRetry(item: Item): boolean {
   if (item.state === "failed") {
-    return item.error?.code === "worker_died" || item.error?.code === "image_missing";
+    return ["worker_died", "image_missing", "no_prediction"].includes(item.error?.code ?? "");
   }
   return item.state === "unsent" || item.state === "cancelled";
 }
