@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from store.records import Outcome
+from store.records import NO_PREDICTION, Outcome
 from tasks import measures
 
 NAMESPACE = "Skylane"
@@ -31,6 +31,8 @@ def tell(outcomes: Sequence[Outcome | None]) -> None:
     failed = sum(outcome.error_code is not None for outcome in made)
     metrics.add_metric(measures.DONE, MetricUnit.Count, len(made) - failed)
     metrics.add_metric(measures.FAILED, MetricUnit.Count, failed)
+    unpredicted = sum(outcome.error_code == NO_PREDICTION for outcome in made)
+    metrics.add_metric(measures.UNPREDICTED, MetricUnit.Count, unpredicted)
     metrics.add_metric(measures.ATTEMPTS, MetricUnit.Count, sum(one.attempts or 1 for one in made))
     metrics.add_metric(measures.COLD_STARTS, MetricUnit.Count, any(one.cold_start for one in made))
     for one in made:

@@ -8,7 +8,8 @@ from uuid import UUID
 from store.references import Reference
 
 # Error codes that are no fault of the image's: sent once more, it may be classified.
-OURS = ("worker_died", "image_missing", "no_prediction")
+NO_PREDICTION = "no_prediction"  # the model's answer was no probabilities
+OURS = ("worker_died", "image_missing", NO_PREDICTION)
 
 
 @dataclass(frozen=True)

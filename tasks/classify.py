@@ -16,7 +16,7 @@ from model.images import ImageError, Pixels, decode, stack
 from store.errors import ImageRefused, ImageStoreError, ImageTooLarge, StoreError, Unreadable
 from store.images import ImageStore
 from store.predictions import Predictions
-from store.records import Begun, Outcome
+from store.records import NO_PREDICTION, Begun, Outcome
 from store.references import Reference
 
 log = logging.getLogger(__name__)
@@ -108,6 +108,7 @@ def _round(
         clock = _Stages()
         bench.predictions.finish(done)
         clock.end("record_ms")
+        _tell_of_no_prediction(done, bench.predictor.version)
         record_ms = clock.stages_ms["record_ms"]
         done = [replace(outcome, record_ms=record_ms) for outcome in done]
         outcomes.update({Reference(outcome.key, outcome.version): outcome for outcome in done})
@@ -189,7 +190,7 @@ def _labelled(outcome: Outcome, probabilities: np.ndarray, labels: list[str]) ->
     if not np.isfinite(probabilities).all():  # which no row takes, nor any reader of JSON
         return replace(
             outcome,
-            error_code="no_prediction",
+            error_code=NO_PREDICTION,
             error_detail="The model answers this image with what are no probabilities (NaN).",
         )
     best = int(probabilities.argmax())
@@ -199,6 +200,12 @@ def _labelled(outcome: Outcome, probabilities: np.ndarray, labels: list[str]) ->
         confidence=float(probabilities[best]),
         probabilities=dict(zip(labels, map(float, probabilities), strict=True)),
     )
+
+
+def _tell_of_no_prediction(done: Sequence[Outcome], model: str) -> None:
+    """Log what no image is to blame for: it would be seen nowhere else, for the task succeeds."""
+    if keys := [outcome.key for outcome in done if outcome.error_code == NO_PREDICTION]:
+        log.error("%s gave no prediction of %d images, as %s", model, len(keys), keys[0])
 
 
 def _give_back(claimed: list[Reference], bench: Workbench) -> None:

@@ -9,6 +9,7 @@ from store.records import Outcome
 DONE, FAILED = "skylane_images_done_total", "skylane_images_failed_total"
 ATTEMPTS, COLD_STARTS = "skylane_attempts_total", "skylane_cold_starts_total"
 GIVEN_UP = "skylane_images_given_up_total"  # counted as failed by nobody: their workers died
+UNPREDICTED = "skylane_images_unpredicted_total"  # of the failed, those that the model failed
 REFUSED = "skylane_uploads_refused_total"  # by the on-prem API, as too much waited
 BATCH, QUEUE = "skylane_batch_images", "skylane_queue_seconds"
 STAGES = {
@@ -17,7 +18,7 @@ STAGES = {
     "skylane_infer_seconds": "infer_ms",
     "skylane_record_seconds": "record_ms",
 }
-NAMES = {DONE, FAILED, GIVEN_UP, ATTEMPTS, COLD_STARTS, BATCH, QUEUE, *STAGES}
+NAMES = {DONE, FAILED, GIVEN_UP, UNPREDICTED, ATTEMPTS, COLD_STARTS, BATCH, QUEUE, *STAGES}
 
 
 def batches(outcomes: Sequence[Outcome]) -> Iterator[Outcome]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram, Info, start_http_server
 
-from store.records import Outcome
+from store.records import NO_PREDICTION, Outcome
 from tasks import measures
 
 # From a warm tile on a fast core to an image that came when nobody was there.
@@ -18,6 +18,7 @@ IMAGES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 done = Counter(measures.DONE, "Images classified.")
 failed = Counter(measures.FAILED, "Images that cannot be classified, by reason.", ["code"])
+unpredicted = Counter(measures.UNPREDICTED, "Images that the model gave no prediction of.")
 attempts = Counter(measures.ATTEMPTS, "Times that work on an image was begun and came to an end.")
 cold_starts = Counter(measures.COLD_STARTS, "First batches of a process.")
 batch = Histogram(measures.BATCH, "Images predicted together.", buckets=IMAGES)
@@ -37,6 +38,7 @@ def tell(outcomes: Sequence[Outcome | None]) -> None:
     for one in made:
         if one.error_code:
             failed.labels(one.error_code).inc()
+            unpredicted.inc(one.error_code == NO_PREDICTION)
         else:
             done.inc()
         attempts.inc(one.attempts or 1)

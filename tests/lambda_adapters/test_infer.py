@@ -58,6 +58,7 @@ def test_what_was_done_is_told_as_metrics(
     assert (described["Namespace"], told["service"]) == ("Skylane", "infer")
     assert told["skylane_images_done_total"] == [3]
     assert told["skylane_images_failed_total"] == [1]
+    assert told["skylane_images_unpredicted_total"] == [0]
     assert told["skylane_batch_images"] == [4]
     assert told["skylane_cold_starts_total"] == [1]
     seconds = {name: told[name] for name in measures.STAGES}

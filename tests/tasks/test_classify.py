@@ -160,8 +160,12 @@ def test_an_image_that_makes_its_worker_fail_is_tried_alone_and_not_for_ever(
     assert rows(predictions)[reference.key]["error_code"] == "worker_died"
 
 
-def test_an_image_to_which_a_model_has_no_answer_fails_alone(
-    bench: Workbench, predictions: Predictions, store: Callable[[bytes], Reference], tile: bytes
+def test_an_image_to_which_a_model_has_no_answer_fails_alone_and_is_told_of(
+    bench: Workbench,
+    predictions: Predictions,
+    store: Callable[[bytes], Reference],
+    tile: bytes,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Diverged:
         labels, version, tile_px = bench.predictor.labels, "diverged", 64
@@ -176,6 +180,9 @@ def test_an_image_to_which_a_model_has_no_answer_fails_alone(
     found = rows(predictions)
     assert [found[one.key]["status"] for one in references] == ["done", "failed", "done"]
     assert found[references[1].key]["error_code"] == "no_prediction"
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"diverged gave no prediction of 1 images, as {references[1].key}"
+    ]
 
 
 def test_images_that_take_long_are_recorded_in_rounds(
