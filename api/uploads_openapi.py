@@ -57,7 +57,10 @@ _PROBLEMS = {400: ProblemDocument, 413: ProblemDocument, 415: ProblemDocument} |
 }
 
 UPLOAD: dict[str, Any] = {
-    "responses": {200: Prediction, 202: Prediction, 409: ProblemDocument, **_PROBLEMS},
+    "responses": {
+        **{200: Prediction, 202: Prediction, 409: ProblemDocument, **_PROBLEMS},
+        500: ProblemDocument,  # the image was accepted, and what failed was ours
+    },
     "openapi_extensions": {
         "parameters": _WAIT + _BESIDE_A_RAW_BODY,
         "requestBody": {
