@@ -6,8 +6,10 @@ import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 
 import numpy as np
@@ -18,6 +20,7 @@ from model.images import TILE_PX, ImageError, Pixels, decode
 
 SPLITS = ("train", "validation", "test")
 TRAIN_SHARE, VALIDATION_SHARE = 0.8, 0.1  # the rest is the test split
+File = tuple[str, str, Callable[[], bytes]]  # its class, its name, and what reads it
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp"}
 
 
@@ -91,7 +94,11 @@ def load(source: Path, *, tile_px: int = TILE_PX, labels: list[str] | None = Non
         DataError: ``source`` holds no such file, one that cannot be decoded, one of a class that
             is not among ``labels``, or more than the machine has memory for.
     """
-    files = sorted(_files(source), key=lambda file: (file[0], file[1]))
+    with _files(source) as files:
+        return _load(source, sorted(files, key=lambda file: file[:2]), tile_px, labels)
+
+
+def _load(source: Path, files: list[File], tile_px: int, labels: list[str] | None) -> Dataset:
     if not files:
         raise DataError(f"no <Class>/<name>.jpg (or {', '.join(sorted(SUFFIXES))}) in {source}")
     found = sorted({label for label, _, _ in files})
@@ -103,7 +110,8 @@ def load(source: Path, *, tile_px: int = TILE_PX, labels: list[str] | None = Non
     _check_memory(len(files), tile_px)
     digest, split_digest = hashlib.sha256(), hashlib.sha256()
     chosen: dict[str, list[tuple[Pixels, int, str]]] = {split: [] for split in SPLITS}
-    for label, name, data in files:
+    for label, name, read in files:
+        data = read()
         try:
             path = f"{label}/{name}".encode()
         except UnicodeEncodeError as error:
@@ -148,18 +156,25 @@ def _tiles(rows: list[tuple[Pixels, int, str]], side_px: int) -> Tiles:
     )
 
 
-def _files(source: Path) -> Iterator[tuple[str, str, bytes]]:
+@contextmanager
+def _files(source: Path) -> Iterator[list[File]]:
+    """Give the images of a folder or zip. They are read one by one: all may be more than memory."""
     if source.is_dir():
-        for path in source.rglob("*"):
-            if path.parent != source and _is_image(path) and not path.is_dir():
-                yield path.parent.name, path.name, path.read_bytes()
+        yield [
+            (path.parent.name, path.name, path.read_bytes)
+            for path in source.rglob("*")
+            if path.parent != source and _is_image(path) and not path.is_dir()
+        ]
         return
     try:
         with zipfile.ZipFile(source) as archive:
-            for member in archive.namelist():
-                inner = PurePosixPath(member)
-                if inner.parent.name and _is_image(inner):
-                    yield inner.parent.name, inner.name, archive.read(member)
+            members = [one for one in archive.infolist() if not one.is_dir()]
+            inner = [PurePosixPath(member.filename) for member in members]
+            yield [
+                (path.parent.name, path.name, partial(archive.read, member))
+                for path, member in zip(inner, members, strict=True)
+                if path.parent.name and _is_image(path)
+            ]
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         # RuntimeError: it is encrypted; NotImplementedError: a compression of the future
         raise DataError(f"{source} is neither a folder nor a sound zip archive: {error}") from error

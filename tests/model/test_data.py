@@ -169,10 +169,22 @@ def test_more_than_there_is_memory_for_is_told(folder: Path) -> None:
         load(folder, tile_px=1_000_000)
 
 
-def test_a_folder_is_no_image_whatever_its_name(folder: Path) -> None:
+def test_what_there_is_no_memory_for_is_told_before_any_of_it_is_read(folder: Path) -> None:
+    (folder / "Forest" / "gone.jpg").symlink_to("nowhere")
+    with pytest.raises(FileNotFoundError):
+        load(folder)
+    with pytest.raises(DataError, match="and this machine"):
+        load(folder, tile_px=1_000_000)
+
+
+def test_a_folder_is_no_image_whatever_its_name(folder: Path, tmp_path: Path) -> None:
     whole = load(folder)
     (folder / "Forest" / "folder.jpg").mkdir()
     assert load(folder).digest == whole.digest
+    archive = archived(folder, tmp_path / "folder.zip")
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr("Forest/another.jpg/", b"")
+    assert load(archive).digest == whole.digest
 
 
 @pytest.mark.parametrize("kind", ["folder", "archive"])
