@@ -130,12 +130,14 @@ def export(
         told = _about(arch, labels, tile_px)
 
         from model.data import load
-        from model.reference.checkpoint import read
+        from model.reference.checkpoint import file_digest, read
         from model.training.export import export as run
 
         net, about = read(checkpoint, told)
         dataset = load(data or _eurosat(), tile_px=about.tile_px, labels=about.labels)
-        _, measured = run(net, about, dataset, out, name or out.stem, precision.upper())
+        named = name or out.stem
+        digest = file_digest(checkpoint)
+        _, measured = run(net, about, dataset, out, named, precision.upper(), digest)
     for form, found in measured.items():
         click.echo(f"{form:<14} {found.accuracy:.2%} right, ECE {found.ece:.4f}")
     click.echo(f"wrote {out}")

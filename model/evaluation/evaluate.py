@@ -131,13 +131,13 @@ def _forms(
     if checkpoint:
         # What serving needs has no torch in it; this does.
         from model.reference.architecture import Servable
-        from model.reference.checkpoint import read
+        from model.reference.checkpoint import file_digest, read
         from model.reference.convert import convert, openvino_fp32
         from model.reference.predictor import TorchPredictor
 
         net, about = read(checkpoint, about)
         if artefact:
-            _check_made_from(opened, about)
+            _check_made_from(opened, about, file_digest(checkpoint))
         servable = Servable(net, about.net_px, temperature)
         card = {"name": checkpoint.stem, "labels": about.labels, "tile_px": about.tile_px}
         forms[OPENVINO] = openvino_fp32(convert(servable, about.tile_px), card, folder)
@@ -147,29 +147,42 @@ def _forms(
     return forms
 
 
-def _check_made_from(artefact: Artefact, about: About) -> None:
-    """Raise ``CheckpointError`` where an artefact says that it is of another net."""
+def _check_made_from(artefact: Artefact, about: About, digest: str) -> None:
+    """Raise ``CheckpointError`` where an artefact says that it is of another net.
+
+    What both say of themselves differs in words that a reader knows; only the digest tells two
+    nets apart that say nothing. An artefact of an earlier version has none.
+    """
     told = {
         "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},
         "trained_on": about.data,
         "made": about.made,
     }
     for name, here in told.items():
-        there = artefact.manifest.get(name, here)
-        if there != here:
-            values = "; ".join(
-                f"{key} is {there.get(key)} there, {here.get(key)} here"
-                for key in {**there, **here}
-                if there.get(key) != here.get(key)
-            )
+        there = artefact.manifest.get(name, {})
+        values = "; ".join(
+            f"{key} is {there[key]} there, {here[key]} here"
+            for key in here
+            if key in there and there[key] != here[key]
+        )
+        if values:
             raise CheckpointError(
                 f"the artefact is not of this checkpoint: by its {name}, {values}"
             )
+    source = artefact.manifest.get("checkpoint") or digest
+    if source != digest:
+        raise CheckpointError(
+            f"the artefact is not of this checkpoint: it was made from a file of SHA-256 {source},"
+            f" and this one's is {digest}"
+        )
 
 
 def _under_shift(predictor: Predicts, tiles: Tiles) -> dict[str, Evaluation]:
     return {
-        name: evaluation(predictor.predict(shift(tiles.pixels)), tiles.classes, predictor.labels)
+        name: evaluation(
+            checked(predictor.predict(shift(tiles.pixels)), f"{predictor.version}, {name},"),
+            *(tiles.classes, predictor.labels),
+        )
         for name, shift in SHIFTS.items()
     }
 

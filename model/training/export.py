@@ -45,10 +45,12 @@ def export(
     out: Path,
     name: str,
     precision: str = "INT8",
+    source: str | None = None,
 ) -> tuple[Artefact, dict[str, Evaluation]]:
     """Quantise ``net``, compare with torch on the test split, and write the artefact.
 
     ``precision`` "FP16" only stores the weights as float16, for nets that INT8 harms.
+    ``source`` is the SHA-256 of the checkpoint that ``net`` is from: the artefact keeps it.
     ``dataset`` is numbered by the checkpoint's labels. Temperature is fitted on the
     validation split, quantisation on training tiles; the test split is looked at last, and
     decides nothing but whether the file is written. Returns the artefact and what was
@@ -106,6 +108,7 @@ def export(
     card |= {
         "temperature": temperature,
         "data": dataset.about(),  # that it was calibrated and measured on
+        "checkpoint": source,
         "trained_on": about.data,
         "made": about.made,
         "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},

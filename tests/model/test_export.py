@@ -219,6 +219,15 @@ def test_an_artefact_is_not_set_beside_another_net(
             evaluate(data, artefact=artefact, checkpoint=tmp_path / name)
 
 
+def test_a_checkpoint_that_is_told_what_it_says_itself_is_set_beside_its_artefact(
+    weights: Path, artefact: Path, data: Path
+) -> None:
+    _, about = checkpoint.read(weights)
+    told = About(about.arch, about.labels)
+    found = evaluate(data, artefact=artefact, checkpoint=weights, about=told)
+    assert list(found.forms) == [INT8, "OpenVINO fp32", "torch fp32"]
+
+
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a ResNet18 for other labels, as someone else would have saved it."""
@@ -253,6 +262,12 @@ def test_any_torchvision_classifier_becomes_servable(
     )
     assert beside.returncode == 0, beside.stderr
     assert "torch fp32" in beside.stdout
+    # Another net that says as little of itself is told from it all the same.
+    about = About("resnet18", OTHER_LABELS, 96, 96)
+    other = tmp_path / "other.pt"
+    torch.save(build("resnet18", len(OTHER_LABELS)).state_dict(), other)
+    with pytest.raises(CheckpointError, match="it was made from a file of SHA-256"):
+        evaluate(data, artefact=out, checkpoint=other, about=about)
 
     predictor = open_predictor(out)
     assert (predictor.labels, predictor.tile_px) == (OTHER_LABELS, 96)
