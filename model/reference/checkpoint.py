@@ -109,7 +109,7 @@ def _is_state_dict(state: object) -> TypeGuard[dict[str, Tensor]]:
     return (
         isinstance(state, dict)
         and bool(state)
-        and all(isinstance(one, Tensor) for one in state.values())
+        and all(isinstance(key, str) and isinstance(one, Tensor) for key, one in state.items())
     )
 
 
@@ -211,7 +211,7 @@ def _misfit(net: nn.Module, given: dict[str, Tensor]) -> str:
                 f"tells {len(given[layer[0]])} classes apart, and {len(own[layer[0]])} labels were"
                 " given: it takes one for each, in the order of its outputs"
             )
-    if all(name.startswith("module.") for name in given):
+    if given and all(name.startswith("module.") for name in given):
         return "has names that begin with module., of DataParallel: save net.module.state_dict()"
     told = [f"{len(names)} {kind} (as {min(names)})" for kind, names in kinds.items() if names]
     return (

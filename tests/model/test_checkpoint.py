@@ -39,6 +39,7 @@ def test_a_full_disk_is_told_and_leaves_the_last_good_file(tmp_path: Path) -> No
         (lambda state: {"epoch": 3, "model": state}, "the one under 'model' in it is what to save"),
         (lambda _: {"epoch": 3}, "is no state dict, which is names and tensors alone$"),
         (lambda _: [1, 2], "is no state dict"),
+        (lambda state: dict(enumerate(state.values())), "is no state dict"),
         (
             lambda state: {f"module.{name}": one for name, one in state.items()},
             r"of DataParallel: save net\.module\.state_dict\(\)",
@@ -51,6 +52,12 @@ def test_a_state_dict_that_is_wrapped_is_told_from_none(
     torch.save(wrapped(build("resnet18", 4).state_dict()), tmp_path / "net.pt")
     with pytest.raises(CheckpointError, match=told):
         checkpoint.read_foreign(tmp_path / "net.pt", About("resnet18", LABELS))
+
+
+def test_an_empty_file_of_tensors_is_of_no_net(tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "none.safetensors", {}, {})
+    with pytest.raises(CheckpointError, match=r"122 tensors: \d+ missing"):
+        checkpoint.read_foreign(tmp_path / "none.safetensors", About("resnet18", LABELS))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
