@@ -27,6 +27,10 @@ class TrainingError(ModelError):
     """A run cannot start, or cannot go on from its checkpoint."""
 
 
+class AstrayError(TrainingError):
+    """A run has no loss any more that could be gone down."""
+
+
 class PlaceError(ModelError):
     """A file or folder cannot be written."""
 

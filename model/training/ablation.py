@@ -1,32 +1,30 @@
 """What helps and what does not: the same short schedule with one thing changed at a time.
 
-    python -m model.training.ablation --data eurosat.zip --out ablation --seeds 3
+    python -m model.training.ablation --data eurosat.zip --out ablation --set 'stages=[[5, 48]]'
 
 Each variant is trained with each seed and judged on the validation split, as it is and under
 shift; the test split has no part in choices. A variant that was trained before is not trained
 again, so a killed run goes on. Several processes can share --out: each run is done by the first
-that comes to it.
+that comes to it. A variant whose training goes astray with a seed has no row of it.
 """
 
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import statistics
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from model.data import Dataset, load
-from model.errors import DataError, ModelError, TrainingError
+from model.errors import AstrayError, ConfigError, DataError, ModelError, TrainingError
 from model.evaluation.metrics import evaluation
 from model.evaluation.shifts import SHIFTS
-from model.places import check_new_folder
+from model.places import check_new_folder, given, held
+from model.predictor import checked
 from model.reference.predictor import TorchPredictor
 from model.training.config import Config, configure
 from model.training.device import computes_in_bf16, device
@@ -57,8 +55,8 @@ def main() -> None:
     """Run what is missing and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--out", type=given, required=True)
+    parser.add_argument("--seeds", type=int, default=3, help="seeds 0, 1, … so many of them")
     parser.add_argument("--only", nargs="*", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--set", dest="assignments", action="append", default=[])
     chosen = parser.parse_args()
@@ -82,11 +80,17 @@ def ablate(
     run that another process is about. The rows are those of all that ``out`` holds.
 
     Raises:
+        AstrayError: some runs went astray; all others are done and in the table.
         TrainingError: ``out`` holds an ablation of another recipe, teacher or data.
+        ConfigError: no seed is asked for, or ``base`` has one of its own.
         PlaceError: ``out`` cannot be written to.
         DataError: ``data`` is no data set.
         CheckpointError: a teacher, or the net to start from, does not fit.
     """
+    if not seeds:
+        raise ConfigError("an ablation takes one seed and more: --seeds 1")
+    if base.seed:
+        raise ConfigError(f"seed={base.seed} has no place in an ablation, whose seeds are 0, 1, …")
     check_new_folder(out)
     if not data.exists():
         raise DataError(f"{data} does not exist; give a folder or zip of <Class>/<image>")
@@ -97,26 +101,33 @@ def ablate(
         "files": digests(base),
         "bf16": computes_in_bf16(device(), base.precision),
     }
-    with _held(out, wait=True):
+    with held(out / LOCK, wait=True):
         _same_base(out / BASE, told)
     changing = [one for one in variants if one == RECIPE or replace(base, **VARIANTS[one]) != base]
     for variant in sorted(set(variants) - set(changing)):
         print(f"{variant}: the recipe has none", file=sys.stderr)
+    astray = {}
     for seed in seeds:
         for variant in changing:
             run = out / f"{variant.replace(' ', '-')}-{seed}"
-            with _held(run, wait=False) as mine:
+            with held(run / LOCK, wait=False) as mine:
                 if not mine:
                     print(f"{run.name}: another process is about it", file=sys.stderr)
                 elif not (run / ROW).exists():
                     config = replace(base, seed=seed, **VARIANTS[variant])
-                    weights = train(dataset, run, config)
+                    try:
+                        weights = train(dataset, run, config)
+                    except AstrayError as error:  # which is what there is to know of this one
+                        astray[run.name] = error
+                        continue
                     row = {"variant": variant, "seed": str(seed), **judge(weights, dataset)}
                     write_rows(run / ROW, [row])
-    with _held(out, wait=True):  # from the reading on: of two tables, the later one has more
+    with held(out / LOCK, wait=True):  # from the reading on: of two tables, the later one has more
         found = rows(out)
         if found:
             write_rows(out / TABLE, found)
+    if astray:
+        raise AstrayError("\n".join(f"{run}: {error}" for run, error in astray.items()))
     return found
 
 
@@ -129,19 +140,6 @@ def rows(folder: Path) -> list[dict[str, str]]:
 def _number(variant: str) -> int:
     """Return where a variant stands among all; one that has been renamed since comes last."""
     return list(VARIANTS).index(variant) if variant in VARIANTS else len(VARIANTS)
-
-
-@contextmanager
-def _held(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Hold a folder for this process, and say whether it could be had. A kill gives it back."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
 
 
 def _same_base(path: Path, base: dict[str, Any]) -> None:
@@ -170,7 +168,12 @@ def judge(weights: Path, dataset: Dataset) -> dict[str, str]:
     seen = {"validation_accuracy": tiles.pixels}
     seen |= {name: shift(tiles.pixels) for name, shift in SHIFTS.items()}
     return {
-        name: str(evaluation(predictor.predict(pixels), tiles.classes, dataset.labels).accuracy)
+        name: str(
+            evaluation(
+                checked(predictor.predict(pixels), f"{weights}, {name},"),
+                *(tiles.classes, dataset.labels),
+            ).accuracy
+        )
         for name, pixels in seen.items()
     }
 

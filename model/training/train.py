@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from model.data import Dataset, Tiles, load
-from model.errors import TrainingError
+from model.errors import AstrayError, TrainingError
+from model.places import held
 from model.reference import checkpoint
 from model.reference.architecture import build, check_takes, normalise, resized
 from model.reference.checkpoint import About, file_digest, start_from
@@ -31,6 +32,7 @@ from model.training.state import State
 from model.training.teachers import Teachers
 
 WEIGHTS, RESUME = "weights.safetensors", "resume.safetensors"
+LOCK = "train.lock"
 SHOW_EVERY = 20  # steps between looks at the loss, for which a GPU has to be waited for
 
 
@@ -45,12 +47,20 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
 
     Raises:
         DataError: ``data`` is no data set.
-        TrainingError: it has too few tiles, ``out`` holds a run of another recipe, or the loss
-            becomes infinite or NaN.
+        TrainingError: it has too few tiles, ``out`` holds a run of another recipe, or another
+            process is about it.
+        AstrayError: the loss becomes infinite or NaN.
         CheckpointError: the net to start from, or a teacher, does not fit.
         PlaceError, OSError: ``out`` cannot be written to.
     """
-    out.mkdir(parents=True, exist_ok=True)  # if that fails, let it be before hours of work
+    # Two in one folder would write over each other's checkpoints.
+    with held(out / LOCK, wait=False) as mine:
+        if not mine:
+            raise TrainingError(f"another process trains into {out}: wait, or give another folder")
+        return _train(data, out, config)
+
+
+def _train(data: Path | Dataset, out: Path, config: Config) -> Path:
     devices.keep_memory()
     device = devices.device()
     bf16 = devices.computes_in_bf16(device, config.precision)
@@ -93,6 +103,11 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
         state.restore(out / RESUME, run)
         if state.step == total and (out / WEIGHTS).exists():
             return out / WEIGHTS
+    elif (out / WEIGHTS).exists():
+        raise TrainingError(
+            f"{out / WEIGHTS} is there and {RESUME}, by which it would be known whose it is, is"
+            " not: move it away, or give another folder"
+        )
 
     started_s = time.monotonic() - state.elapsed_s
     bar = tqdm(
@@ -165,9 +180,9 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
 
 
 def _check(loss: float, step: int) -> None:
-    """Raise ``TrainingError`` where a net is lost, before it is saved."""
+    """Raise ``AstrayError`` where a net is lost, before it is kept."""
     if not math.isfinite(loss):
-        raise TrainingError(
+        raise AstrayError(
             f"the loss is {loss} after {step:,} steps: the run went astray. Begin another one, in"
             " another folder, with a lower peak_lr or a longer warmup"
         )

@@ -14,11 +14,12 @@ import pytest
 pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
 from model.data import Dataset
-from model.errors import DataError, PlaceError, TrainingError
+from model.errors import AstrayError, ConfigError, DataError, PlaceError, TrainingError
 from model.evaluation.shifts import SHIFTS
 from model.training import ablation
 from model.training import report as reporting
 from model.training.ablation import ablate, rows, summary
+from model.training.config import Config
 from model.training.progress import read_rows
 from model.training.train import WEIGHTS, train
 from settings import ROOT
@@ -65,6 +66,33 @@ def test_a_run_that_another_process_is_about_is_left_to_it(
     assert "the-recipe-0: another process is about it" in capsys.readouterr().err
     found = ablate(data, out, base, ["the recipe"], range(2))
     assert [row["seed"] for row in found] == ["0", "1"]
+
+
+def test_a_variant_that_goes_astray_ends_no_other(
+    tmp_path: Path, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
+    base = replace(TINY, stages=((1, 32),))
+
+    def wild(data: Dataset, out: Path, config: Config) -> Path:
+        return train(data, out, config if config.soften else replace(config, peak_lr=1e9))
+
+    monkeypatch.setattr(ablation, "train", wild)
+    variants = ["the recipe", "without softening", "without JPEG"]
+    with pytest.raises(AstrayError, match=r"^without-softening-0: the loss is (nan|inf) after"):
+        ablate(data, out, base, variants, range(1))
+    assert [row["variant"] for row in read_rows(out / "ablation.csv")] == [
+        "the recipe",
+        "without JPEG",
+    ]
+
+
+def test_an_ablation_has_seeds_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="takes one seed and more"):
+        ablate(tmp_path, tmp_path / "out", TINY, [], range(0))
+    with pytest.raises(ConfigError, match="seed=7 has no place"):
+        ablate(tmp_path, tmp_path / "out", replace(TINY, seed=7), [], range(1))
+    assert not (tmp_path / "out").exists()
 
 
 def test_processes_share_an_ablation_and_its_table_has_what_all_of_them_did(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
 import pytest
 
 from model.errors import PlaceError
-from model.places import check_new, check_new_folder
+from model.places import check_new, check_new_folder, given, held
 
 
 def test_what_can_be_written_is_let_be_and_nothing_is_left(tmp_path: Path) -> None:
@@ -38,6 +39,27 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(PlaceError, match="is a file, not a folder to write to"):
         check_new_folder(file)
+
+
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path(os.devnull), tmp_path / "pipe"):
+        with pytest.raises(PlaceError, match=f"{path} is a device or a pipe"):
+            check_new(path)
+
+
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="no path was given"):
+        given("")
+    assert given(".") == Path()
+
+
+def test_what_one_holds_no_other_has(tmp_path: Path) -> None:
+    lock = tmp_path / "not" / "there" / "lock"
+    with held(lock, wait=False) as first, held(lock, wait=False) as second:
+        assert (first, second) == (True, False)
+    with held(lock, wait=True) as again:
+        assert again
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is no /proc")

@@ -17,12 +17,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
 from model.data import load  # noqa: E402
-from model.errors import CheckpointError, ConfigError, TrainingError  # noqa: E402
+from model.errors import AstrayError, CheckpointError, ConfigError, TrainingError  # noqa: E402
+from model.places import held  # noqa: E402
 from model.reference import checkpoint  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
 from model.training.augment import augment  # noqa: E402
 from model.training.config import Config  # noqa: E402
-from model.training.train import RESUME, WEIGHTS, learning_rate, train  # noqa: E402
+from model.training.train import LOCK, RESUME, WEIGHTS, learning_rate, train  # noqa: E402
 from tests.model.nets import TINY, make_data  # noqa: E402
 
 
@@ -89,6 +90,24 @@ def test_a_finished_run_is_not_run_again(
         patched.setattr("model.training.batches.augment", None)  # a step would fail
         train(data, out, TINY)
     assert (out / WEIGHTS).read_bytes() == weights.read_bytes()
+
+
+def test_two_do_not_train_into_one_folder(data: Path, tmp_path: Path) -> None:
+    with (
+        held(tmp_path / "run" / LOCK, wait=False),
+        pytest.raises(TrainingError, match=r"another process trains into .*run: wait"),
+    ):
+        train(data, tmp_path / "run", TINY)
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
+
+
+def test_weights_of_an_unknown_run_are_not_replaced(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    shutil.copy(weights, tmp_path / WEIGHTS)
+    with pytest.raises(TrainingError, match=r"is there and resume\.safetensors, .* is not: move"):
+        train(data, tmp_path, TINY)
+    assert (tmp_path / WEIGHTS).read_bytes() == weights.read_bytes()
 
 
 def test_another_recipe_or_other_data_do_not_go_on_from_a_run(
@@ -219,7 +238,7 @@ def test_data_of_another_size_are_told(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_astray_ends_and_keeps_nothing_of_it(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) after \d+ steps"):
+    with pytest.raises(AstrayError, match=r"the loss is (nan|inf) after \d+ steps"):
         train(data, tmp_path, replace(TINY, peak_lr=1e9, warmup=0.0, save_every=1))
     assert not (tmp_path / WEIGHTS).exists()
     tensors, _ = checkpoint.load(tmp_path / RESUME)
