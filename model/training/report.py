@@ -14,16 +14,18 @@ import argparse
 import json
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from model.errors import DataError, ModelError
+from model.errors import DataError, ModelError, PlaceError
 from model.evaluation.plots import DPI, FAINT, SERVED, STYLE, WRONG, axes_of
 from model.evaluation.report import METRICS_JSON
-from model.places import check_new_folder
+from model.places import check_new_folder, given
 from model.reference.checkpoint import About, file_digest, read
 from model.training.ablation import BASE, TABLE, summary
 from model.training.ablation import rows as ablation_rows
@@ -32,6 +34,7 @@ from model.training.train import WEIGHTS
 
 TICKS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)  # of the share of tiles that are wrong
 CURVES, PAGE, ABLATION_BASE = "curves.png", "README.md", "ablation.json"
+TITLE = "# How the model was trained"
 Rows = list[dict[str, str]]
 
 
@@ -41,7 +44,7 @@ def main() -> None:
     parser.add_argument("--run", dest="runs", type=Path, required=True, action="append")
     parser.add_argument("--evaluation", type=Path, required=True)
     parser.add_argument("--ablation", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=given, required=True)
     chosen = parser.parse_args()
     try:
         print(f"wrote {write(chosen.runs, chosen.evaluation, chosen.ablation, chosen.out)}")
@@ -71,41 +74,46 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
             f"runs are told apart by their folders' names, and none is {Path(TABLE).stem}:"
             f" {', '.join(names)}"
         )
+    page = out / PAGE
+    if page.exists() and not page.read_text().startswith(TITLE):
+        raise PlaceError(f"{page} is there, and no report of this kind: give another folder")
     abouts = [read(run / WEIGHTS)[1] for run in runs]
     digests = {file_digest(run / WEIGHTS): name for run, name in zip(runs, names, strict=True)}
-    epochs = {name: read_rows(run / METRICS) for name, run in zip(names, runs, strict=True)}
-    found = json.loads((evaluation / METRICS_JSON).read_text())
-    if (found["split"], found["data"]["digest"]) != ("test", abouts[-1].data["digest"]):
+    epochs, made = {}, []
+    for name, run, about in zip(names, runs, abouts, strict=True):
+        with _sound(run, "skylane train"):
+            epochs[name] = read_rows(run / METRICS)
+            made.append(_made(name, about, epochs[name], digests))
+    apart = len({str(about.data) for about in abouts}) == 1
+    with _sound(evaluation / METRICS_JSON, "skylane evaluate --report"):
+        found = json.loads((evaluation / METRICS_JSON).read_text())
+        measured = _measured(found, apart=apart)
+        of = found["split"], found["data"]["digest"], digests.get(found["checkpoint"])
+    if of[:2] != ("test", abouts[-1].data["digest"]):
         raise DataError(f"{evaluation} is not of the test split of what {runs[-1]} was trained on")
-    if digests.get(found["checkpoint"]) != names[-1]:
+    if of[2] != names[-1]:
         raise DataError(
             f"{evaluation} is not of {runs[-1] / WEIGHTS};"
             " `skylane evaluate --checkpoint` makes one that is"
         )
     _check_lineage(runs, abouts)
-    tried = ablation_rows(ablation) if ablation else []
-    base = _base(ablation, tried, abouts[-1]) if ablation else {}
+    helped = _helped(ablation, abouts[-1]) if ablation else ""
 
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in epochs.items():
         write_rows(out / f"{name}.csv", rows)
     _curves(epochs).savefig(out / CURVES, dpi=DPI, facecolor="white", bbox_inches="tight")
-    made = [
-        _made(name, about, epochs[name], digests) for name, about in zip(names, abouts, strict=True)
-    ]
     parts = [
-        "# How the model was trained\n\n"
-        "Written by `python -m model.training.report` from what the commands left.",
-        _measured(found),
+        f"{TITLE}\n\nWritten by `python -m model.training.report` from what the commands left.",
+        measured,
         "## What was done",
         *made,
         f"![Curves]({CURVES})",
     ]
     if ablation:
-        write_rows(out / TABLE, tried)
+        write_rows(out / TABLE, ablation_rows(ablation))
         shutil.copyfile(ablation / BASE, out / ABLATION_BASE)
-        parts.append(_tried(tried, base["config"]))
-    page = out / PAGE
+        parts.append(helped)
     page.write_text("\n\n".join(parts) + "\n")
     return page
 
@@ -121,26 +129,45 @@ def _check_lineage(runs: list[Path], abouts: list[About]) -> None:
             )
 
 
-def _base(ablation: Path, rows: Rows, about: About) -> dict[str, Any]:
-    """Return what all runs of an ablation have in common."""
+@contextmanager
+def _sound(place: Path, by: str) -> Iterator[None]:
+    """Raise ``DataError`` where what is read in ``place`` is not what the command ``by`` writes."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError) as error:
+        raise DataError(
+            f"{place} is damaged, or of an earlier version ({type(error).__name__}: {error});"
+            f" `{by}` makes it anew"
+        ) from error
+
+
+def _helped(ablation: Path, about: About) -> str:
+    """Tell of an ablation, if it is of the data that a run was trained on."""
+    with _sound(ablation, "model.training.ablation"):
+        base = json.loads((ablation / BASE).read_text())
+        rows, same = ablation_rows(ablation), base["digest"] == about.data["digest"]
+        told = _tried(rows, base["config"])
     if not rows:
         raise DataError(f"{ablation} has no run that is finished")
-    base: dict[str, Any] = json.loads((ablation / BASE).read_text())
-    if base["digest"] != about.data["digest"]:
+    if not same:
         raise DataError(f"{ablation} is of other data than the runs")
-    return base
+    return told
 
 
 def _made(name: str, about: About, epochs: Rows, digests: dict[str, str]) -> str:
     """Tell of a run. ``digests`` has those that are told of, by their weights' SHA-256."""
-    last = epochs[-1]
+    last, planned = epochs[-1], sum(n for n, _ in about.recipe["stages"])
+    if len(epochs) != planned:
+        raise ValueError(f"{METRICS} has {len(epochs)} epochs, of {planned} that {WEIGHTS} is of")
     origins = [
         digests.get(digest, f"`{path}`, which is not told of here")
         for path, digest in about.made["files"].items()
     ]
+    if about.recipe["start"] == "imagenet" or not origins:
+        origins.insert(0, about.recipe["start"])
     rows = {
         "architecture": about.arch,
-        "from": ", ".join(origins) or about.recipe["start"],
+        "from": ", ".join(origins),
         "epochs": f"{len(epochs)}: {_stages(about.recipe)}",
         "on": f"{about.made['device']}, {about.made['precision']}, torch {about.made['torch']}",
         "time": f"{about.made['elapsed_s'] / 60:.1f} min",
@@ -167,12 +194,18 @@ def _value(value: object) -> object:
     return ",".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _measured(found: dict[str, Any]) -> str:
+def _measured(found: dict[str, Any], *, apart: bool) -> str:
     lines = [
         (name, f"{one['accuracy']:.2%}", "{:.2%} to {:.2%}".format(*one["interval"]), one["ece"])
         for name, one in {**found["forms"], **found["shifts"]}.items()
     ]
-    return "## What came of it\n\nOn the test split, which had no part in training.\n\n" + _table(
+    told = (
+        "On the test split, which had no part in training."
+        if apart
+        else "On the test split of the last run. Others were trained on other data, and whether its"
+        " tiles are among those is not known here."
+    )
+    return f"## What came of it\n\n{told}\n\n" + _table(
         ("", "accuracy", "95 % interval", "ECE"),
         [(*line[:3], f"{line[3]:.4f}") for line in lines],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -123,6 +124,50 @@ def test_a_run_may_have_begun_with_another(left: Path, data: Path, tmp_path: Pat
     reports.write(evaluate(data, checkpoint=tmp_path / "further" / WEIGHTS), tmp_path / "found")
     page = write([first, tmp_path / "further"], tmp_path / "found", None, tmp_path / "report")
     assert "| from | student |" in page.read_text()
+    assert "which had no part in training" in page.read_text()
+
+
+def test_a_run_on_other_data_is_not_said_to_have_never_seen_the_test_split(
+    left: Path, data: Path, tiles: list[Path], tmp_path: Path
+) -> None:
+    recipe = replace(TINY, stages=((1, 32),), batch=32)
+    train(make_data(tmp_path / "other", tiles, n=70), tmp_path / "before", recipe)
+    start = str(tmp_path / "before" / WEIGHTS)
+    train(data, tmp_path / "further", replace(recipe, start=start))
+    reports.write(evaluate(data, checkpoint=tmp_path / "further" / WEIGHTS), tmp_path / "found")
+    runs = [tmp_path / "before", tmp_path / "further"]
+    told = write(runs, tmp_path / "found", None, tmp_path / "report").read_text()
+    assert "which had no part in training" not in told
+    assert "whether its tiles are among those is not known" in told
+
+
+def test_figures_that_are_damaged_or_of_another_run_are_told(left: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(left / "student", tmp_path / "student")
+    found = left / "evaluation"
+    for place, file, text, told in (
+        (run, "metrics.csv", "epoch,validation_accuracy\n", "list index out of range"),
+        (run, "metrics.csv", "epoch\n1\n", r"has 1 epochs, of 2 that weights\.safetensors is of"),
+        (run, "metrics.csv", "epoch\n1\n2\n", "KeyError: 'validation_accuracy'"),
+        (None, "metrics.json", "", "JSONDecodeError"),
+        (None, "metrics.json", '{"split": "test"}', "'forms'.*`skylane evaluate --report` makes"),
+    ):
+        damaged = place or shutil.copytree(found, tmp_path / "found", dirs_exist_ok=True)
+        whole = (damaged / file).read_text()
+        (damaged / file).write_text(text)
+        with pytest.raises(DataError, match=told):
+            write([run], damaged if place is None else found, None, tmp_path / "report")
+        (damaged / file).write_text(whole)
+    assert not (tmp_path / "report").exists()
+    write([run], tmp_path / "found", None, tmp_path / "report")
+
+
+def test_a_page_of_another_kind_is_not_replaced(left: Path, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# Mine")
+    with pytest.raises(PlaceError, match="is there, and no report of this kind"):
+        write([left / "student"], left / "evaluation", None, tmp_path)
+    assert (tmp_path / "README.md").read_text() == "# Mine"
+    for _ in range(2):
+        write([left / "student"], left / "evaluation", None, tmp_path / "report")
 
 
 def test_a_report_that_cannot_be_written_is_told_before_the_work(tmp_path: Path) -> None:
