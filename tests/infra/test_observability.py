@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 
 from api import metrics as api_metrics
 from settings import ROOT
-from store.records import Outcome
+from store.records import NO_PREDICTION, Outcome
 from tasks import measures, metrics
 from tests.infra.observed import FOLDER, dashboards, names_in_observability
 
@@ -33,6 +33,16 @@ def exported() -> set[str]:
 def test_every_panel_and_alert_asks_for_what_is_exported() -> None:
     assert names_in_observability() - exported() - FLOWER - PROMETHEUS == set()
     assert len(names_in_observability()) > 20
+
+
+def test_images_that_a_model_gives_no_prediction_of_are_told_apart() -> None:
+    names = (measures.UNPREDICTED, measures.DONE)
+    before = [REGISTRY.get_sample_value(name) for name in names]
+    assert None not in before  # an alert sees a counter rise, not begin
+    codes = (NO_PREDICTION, "undecodable", NO_PREDICTION, None)
+    metrics.tell([Outcome(key=f"{n}", version="", error_code=one) for n, one in enumerate(codes)])
+    after = [REGISTRY.get_sample_value(name) for name in names]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [2, 1]  # type: ignore[operator]
 
 
 def test_cloudwatch_panels_ask_for_what_the_functions_tell() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from lambda_adapters import metrics
 from settings import ROOT
 from store.keys import Secret
 from tasks import measures
@@ -171,6 +172,23 @@ def test_nobody_outside_reaches_the_bucket_or_the_database(template: dict[str, A
     [database] = of_type(template, "AWS::RDS::DBInstance").values()
     assert (database["PubliclyAccessible"], database["StorageEncrypted"]) == (False, True)
     assert "resolve:secretsmanager" in json.dumps(database["MasterUserPassword"])
+
+
+def test_alarms_of_our_own_metrics_watch_what_the_functions_tell(template: dict[str, Any]) -> None:
+    alarms = of_type(template, "AWS::CloudWatch::Alarm")
+    own = {
+        one["MetricName"]: one["Dimensions"]
+        for one in alarms.values()
+        if one["Namespace"] == metrics.NAMESPACE
+    }
+    tellers = {
+        measures.GIVEN_UP: "SweepLambdaFunction",
+        measures.UNPREDICTED: "InferLambdaFunction",
+    }
+    assert own == {
+        name: [{"Name": "service", "Value": {"Ref": function}}]
+        for name, function in tellers.items()
+    }
 
 
 def test_the_dashboard_is_json_and_shows_what_there_is(template: dict[str, Any]) -> None:

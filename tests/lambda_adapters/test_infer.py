@@ -12,11 +12,12 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
-from lambda_adapters import infer
+from lambda_adapters import infer, metrics
 from lambda_adapters.environment import Environment
 from local.s3 import BUCKET
 from model.images import decode
 from settings import Settings
+from store.records import NO_PREDICTION, Outcome
 from tasks import measures
 from tests.lambda_adapters.conftest import STREAM, Put
 from tests.lambda_adapters.shapes import of_eventbridge, of_s3, of_sqs, shape
@@ -71,6 +72,15 @@ def test_what_was_done_is_told_as_metrics(
     assert len(told["skylane_queue_seconds"]) == 4
     units = {one["Name"]: one["Unit"] for one in described["Metrics"]}
     assert {units[name] for name in measures.STAGES} == {"Seconds"}
+
+
+def test_images_that_a_model_gives_no_prediction_of_are_told_apart(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    codes = (NO_PREDICTION, "undecodable", NO_PREDICTION, None)
+    metrics.tell([Outcome(key=f"{n}", version="", error_code=one) for n, one in enumerate(codes)])
+    told = json.loads(capsys.readouterr().out)
+    assert (told[measures.FAILED], told[measures.UNPREDICTED]) == ([3], [2])
 
 
 def test_a_test_event_is_ignored(at_hand: Environment) -> None:
