@@ -134,9 +134,9 @@ def export(
         from model.training.export import export as run
 
         net, about = read(checkpoint, told)
+        digest = file_digest(checkpoint)
         dataset = load(data or _eurosat(), tile_px=about.tile_px, labels=about.labels)
         named = name or out.stem
-        digest = file_digest(checkpoint)
         _, measured = run(net, about, dataset, out, named, precision.upper(), digest)
     for form, found in measured.items():
         click.echo(f"{form:<14} {found.accuracy:.2%} right, ECE {found.ece:.4f}")

@@ -150,27 +150,27 @@ def _forms(
 def _check_made_from(artefact: Artefact, about: About, digest: str) -> None:
     """Raise ``CheckpointError`` where an artefact says that it is of another net.
 
-    What both say of themselves differs in words that a reader knows; only the digest tells two
-    nets apart that say nothing. An artefact of an earlier version has none.
+    What each says of itself tells best what differs, but only the digest tells two nets apart that
+    say nothing. Of an artefact without one, as earlier versions wrote them, all has to be the same.
     """
+    source = artefact.manifest.get("checkpoint")
     told = {
         "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},
         "trained_on": about.data,
         "made": about.made,
     }
     for name, here in told.items():
-        there = artefact.manifest.get(name, {})
+        there = artefact.manifest.get(name, {} if source else here)
         values = "; ".join(
-            f"{key} is {there[key]} there, {here[key]} here"
-            for key in here
-            if key in there and there[key] != here[key]
+            f"{key} is {there.get(key)} there, {here.get(key)} here"
+            for key in {**there, **here}
+            if there.get(key) != here.get(key) and not (source and key not in there.keys() & here)
         )
         if values:
             raise CheckpointError(
                 f"the artefact is not of this checkpoint: by its {name}, {values}"
             )
-    source = artefact.manifest.get("checkpoint") or digest
-    if source != digest:
+    if source and source != digest:
         raise CheckpointError(
             f"the artefact is not of this checkpoint: it was made from a file of SHA-256 {source},"
             f" and this one's is {digest}"

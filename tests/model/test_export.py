@@ -14,6 +14,7 @@ torch = pytest.importorskip("torch", reason="pip install -r requirements/train.t
 
 from torch import nn  # noqa: E402
 
+from model import artefact as artefacts  # noqa: E402
 from model.artefact import Artefact, labels_of  # noqa: E402
 from model.data import Dataset, load  # noqa: E402
 from model.errors import (  # noqa: E402
@@ -57,7 +58,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 def artefact(tmp_path_factory: pytest.TempPathFactory, weights: Path, data: Path) -> Path:
     out = tmp_path_factory.mktemp("export") / "little.zip"
     net, about = checkpoint.read(weights)
-    export(net, about, load(data), out, "little")
+    export(net, about, load(data), out, "little", source=checkpoint.file_digest(weights))
     return out
 
 
@@ -220,12 +221,19 @@ def test_an_artefact_is_not_set_beside_another_net(
 
 
 def test_a_checkpoint_that_is_told_what_it_says_itself_is_set_beside_its_artefact(
-    weights: Path, artefact: Path, data: Path
+    weights: Path, artefact: Path, data: Path, tmp_path: Path
 ) -> None:
     _, about = checkpoint.read(weights)
     told = About(about.arch, about.labels)
     found = evaluate(data, artefact=artefact, checkpoint=weights, about=told)
     assert list(found.forms) == [INT8, "OpenVINO fp32", "torch fp32"]
+
+    opened = Artefact.open(artefact)
+    unsaid = {name: one for name, one in opened.manifest.items() if name != "checkpoint"}
+    earlier = artefacts.write(tmp_path / "earlier.zip", *opened.read(), unsaid)
+    with pytest.raises(CheckpointError, match="by its recipe, start is scratch there, None here"):
+        evaluate(data, artefact=earlier.path, checkpoint=weights, about=told)
+    assert evaluate(data, artefact=earlier.path, checkpoint=weights).checkpoint
 
 
 @pytest.fixture(scope="module")
