@@ -5,7 +5,7 @@
 Each variant is trained with each seed and judged on the validation split, as it is and under
 shift; the test split has no part in choices. A variant that was trained before is not trained
 again, so a killed run goes on. Several processes can share --out: each run is done by the first
-that comes to it. A variant whose training goes astray with a seed has no row of it.
+that comes to it. A run that goes astray has no row, but a file that says so, and ends no other.
 """
 
 from __future__ import annotations
@@ -20,7 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from model.data import Dataset, load
-from model.errors import AstrayError, ConfigError, DataError, ModelError, TrainingError
+from model.errors import (
+    AstrayError,
+    ConfigError,
+    DataError,
+    ModelError,
+    PredictionError,
+    TrainingError,
+)
 from model.evaluation.metrics import evaluation
 from model.evaluation.shifts import SHIFTS
 from model.places import check_new_folder, given, held
@@ -47,6 +54,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 TABLE, BASE = "ablation.csv", "base.json"
 ROW = "row.csv"  # in a run's folder: its row of the table
+ASTRAY = "astray.txt"  # or why there is none
 LOCK = "lock"  # in a run's folder, for who is about it; above, for who writes what all share
 RECIPE = next(iter(VARIANTS))
 
@@ -68,6 +76,8 @@ def main() -> None:
     for one in summary(found):
         spread = "" if one.spread is None else f" ± {one.spread:.2%}"
         print(f"{one.variant:<24} {one.accuracy:.2%}{spread}, under shift {one.shifted:.2%}")
+    if lost := sorted(chosen.out.glob(f"*/{ASTRAY}")):
+        sys.exit("\n".join(f"{path.parent.name}: {path.read_text().strip()}" for path in lost))
 
 
 def ablate(
@@ -77,10 +87,10 @@ def ablate(
 
     A row has ``variant``, ``seed``, ``validation_accuracy`` and the accuracy under each shift.
     A variant that changes nothing of ``base`` (teachers it has not) is left out, and so is a
-    run that another process is about. The rows are those of all that ``out`` holds.
+    run that another process is about, or that goes astray. The rows are those of all that ``out``
+    holds.
 
     Raises:
-        AstrayError: some runs went astray; all others are done and in the table.
         TrainingError: ``out`` holds an ablation of another recipe, teacher or data.
         ConfigError: no seed is asked for, or ``base`` has one of its own.
         PlaceError: ``out`` cannot be written to.
@@ -106,29 +116,26 @@ def ablate(
     changing = [one for one in variants if one == RECIPE or replace(base, **VARIANTS[one]) != base]
     for variant in sorted(set(variants) - set(changing)):
         print(f"{variant}: the recipe has none", file=sys.stderr)
-    astray = {}
     for seed in seeds:
         for variant in changing:
             run = out / f"{variant.replace(' ', '-')}-{seed}"
             with held(run / LOCK, wait=False) as mine:
                 if not mine:
                     print(f"{run.name}: another process is about it", file=sys.stderr)
-                elif not (run / ROW).exists():
+                elif not ((run / ROW).exists() or (run / ASTRAY).exists()):
                     config = replace(base, seed=seed, **VARIANTS[variant])
                     try:
-                        weights = train(dataset, run, config)
-                    except AstrayError as error:  # which is what there is to know of this one
-                        astray[run.name] = error
-                        continue
-                    row = {"variant": variant, "seed": str(seed), **judge(weights, dataset)}
-                    write_rows(run / ROW, [row])
+                        found = judge(train(dataset, run, config), dataset)
+                    except (AstrayError, PredictionError) as error:
+                        print(f"{run.name}: {error}", file=sys.stderr)
+                        (run / ASTRAY).write_text(f"{error}\n")
+                    else:
+                        write_rows(run / ROW, [{"variant": variant, "seed": str(seed), **found}])
     with held(out / LOCK, wait=True):  # from the reading on: of two tables, the later one has more
-        found = rows(out)
-        if found:
-            write_rows(out / TABLE, found)
-    if astray:
-        raise AstrayError("\n".join(f"{run}: {error}" for run, error in astray.items()))
-    return found
+        done = rows(out)
+        if done:
+            write_rows(out / TABLE, done)
+    return done
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -149,11 +156,19 @@ def _same_base(path: Path, base: dict[str, Any]) -> None:
         partial = path.with_name(f"{path.name}.partial")
         partial.write_text(told)
         os.replace(partial, path)
-    then, now = json.loads(path.read_text()), json.loads(told)
+    now = json.loads(told)
+    try:
+        then = json.loads(path.read_text())
+        differs = difference(_flat(then), _flat(now))
+    except (ValueError, LookupError, TypeError) as error:
+        raise TrainingError(
+            f"{path} is damaged, or of an earlier version ({type(error).__name__}: {error}): give"
+            " another folder"
+        ) from error
     if then != now:
         raise TrainingError(
-            f"{path.parent} holds an ablation of another recipe or of other data:"
-            f" {difference(_flat(then), _flat(now))}. Go on as it was begun, or give another folder"
+            f"{path.parent} holds an ablation of another recipe or of other data: {differs}. Go on"
+            " as it was begun, or give another folder"
         )
 
 

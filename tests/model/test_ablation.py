@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -14,7 +15,7 @@ import pytest
 pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
 from model.data import Dataset
-from model.errors import AstrayError, ConfigError, DataError, PlaceError, TrainingError
+from model.errors import ConfigError, DataError, PlaceError, TrainingError
 from model.evaluation.shifts import SHIFTS
 from model.training import ablation
 from model.training import report as reporting
@@ -68,23 +69,36 @@ def test_a_run_that_another_process_is_about_is_left_to_it(
     assert [row["seed"] for row in found] == ["0", "1"]
 
 
-def test_a_variant_that_goes_astray_ends_no_other(
-    tmp_path: Path, tiles: list[Path], monkeypatch: pytest.MonkeyPatch
+def test_a_variant_that_goes_astray_ends_no_other_and_is_not_begun_again(
+    tmp_path: Path,
+    tiles: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     data, out = make_data(tmp_path / "data", tiles), tmp_path / "out"
     base = replace(TINY, stages=((1, 32),))
+    begun = []
 
     def wild(data: Dataset, out: Path, config: Config) -> Path:
+        begun.append(out.name)
         return train(data, out, config if config.soften else replace(config, peak_lr=1e9))
 
     monkeypatch.setattr(ablation, "train", wild)
     variants = ["the recipe", "without softening", "without JPEG"]
-    with pytest.raises(AstrayError, match=r"^without-softening-0: the loss is (nan|inf) after"):
-        ablate(data, out, base, variants, range(1))
-    assert [row["variant"] for row in read_rows(out / "ablation.csv")] == [
-        "the recipe",
-        "without JPEG",
-    ]
+    for _ in range(2):
+        found = ablate(data, out, base, variants, range(1))
+        assert [row["variant"] for row in found] == ["the recipe", "without JPEG"]
+        assert read_rows(out / "ablation.csv") == found
+    assert begun == ["the-recipe-0", "without-softening-0", "without-JPEG-0"]
+    told = (out / "without-softening-0" / "astray.txt").read_text()
+    assert re.match(r"the loss is (nan|inf) after \d+ steps", told)
+
+    command = ["ablation", "--data", str(data), "--out", str(out), "--seeds", "1", "--only"]
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.setattr(ablation, "configure", lambda _: base)
+    with pytest.raises(SystemExit, match=r"^without-softening-0: the loss is"):
+        ablation.main()
+    assert "without JPEG" in capsys.readouterr().out
 
 
 def test_an_ablation_has_seeds_of_its_own(tmp_path: Path) -> None:
@@ -133,6 +147,10 @@ def test_an_ablation_of_anything_else_is_not_gone_on_with(
     (tmp_path / "another" / WEIGHTS).replace(teacher)  # under the same name
     with pytest.raises(TrainingError, match=r"weights\.safetensors was \w{64}, now \w{64}"):
         ablate(data, out, base, [], range(1))
+    for damaged in ("", '{"config": {}}'):
+        (out / "base.json").write_text(damaged)
+        with pytest.raises(TrainingError, match=r"base\.json is damaged, or of an earlier version"):
+            ablate(data, out, base, [], range(1))
 
 
 def test_gains_are_taken_seed_by_seed_and_one_seed_has_no_spread() -> None:
