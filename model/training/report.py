@@ -75,17 +75,19 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
             f" {', '.join(names)}"
         )
     page = out / PAGE
-    if page.exists() and not page.read_text().startswith(TITLE):
+    if page.exists() and not page.read_bytes().startswith(TITLE.encode()):
         raise PlaceError(f"{page} is there, and no report of this kind: give another folder")
     abouts = [read(run / WEIGHTS)[1] for run in runs]
     digests = {file_digest(run / WEIGHTS): name for run, name in zip(runs, names, strict=True)}
     epochs, made = {}, []
     for name, run, about in zip(names, runs, abouts, strict=True):
-        with _sound(run, "skylane train"):
-            epochs[name] = read_rows(run / METRICS)
+        with _sound(run, "train into another folder"):
+            epochs[name] = _epochs(run)
             made.append(_made(name, about, epochs[name], digests))
-    apart = len({str(about.data) for about in abouts}) == 1
-    with _sound(evaluation / METRICS_JSON, "skylane evaluate --report"):
+    # What is known of: runs on these data, from and by nothing but each other.
+    used = {digest for about in abouts for digest in about.made["files"].values()}
+    apart = used <= digests.keys() and all(about.data == abouts[-1].data for about in abouts)
+    with _sound(evaluation / METRICS_JSON, "`skylane evaluate --report` makes it anew"):
         found = json.loads((evaluation / METRICS_JSON).read_text())
         measured = _measured(found, apart=apart)
         of = found["split"], found["data"]["digest"], digests.get(found["checkpoint"])
@@ -97,7 +99,7 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
             " `skylane evaluate --checkpoint` makes one that is"
         )
     _check_lineage(runs, abouts)
-    helped = _helped(ablation, abouts[-1]) if ablation else ""
+    tried, helped = _helped(ablation, abouts[-1]) if ablation else ([], "")
 
     out.mkdir(parents=True, exist_ok=True)
     for name, rows in epochs.items():
@@ -111,7 +113,7 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
         f"![Curves]({CURVES})",
     ]
     if ablation:
-        write_rows(out / TABLE, ablation_rows(ablation))
+        write_rows(out / TABLE, tried)
         shutil.copyfile(ablation / BASE, out / ABLATION_BASE)
         parts.append(helped)
     page.write_text("\n\n".join(parts) + "\n")
@@ -130,20 +132,29 @@ def _check_lineage(runs: list[Path], abouts: list[About]) -> None:
 
 
 @contextmanager
-def _sound(place: Path, by: str) -> Iterator[None]:
-    """Raise ``DataError`` where what is read in ``place`` is not what the command ``by`` writes."""
+def _sound(place: Path, advice: str) -> Iterator[None]:
+    """Raise ``DataError`` where what is read in ``place`` is not what our commands write."""
     try:
         yield
     except (ValueError, LookupError, TypeError) as error:
         raise DataError(
-            f"{place} is damaged, or of an earlier version ({type(error).__name__}: {error});"
-            f" `{by}` makes it anew"
+            f"{place} is damaged, or of an earlier version ({type(error).__name__}: {error}):"
+            f" {advice}"
         ) from error
 
 
-def _helped(ablation: Path, about: About) -> str:
-    """Tell of an ablation, if it is of the data that a run was trained on."""
-    with _sound(ablation, "model.training.ablation"):
+def _epochs(run: Path) -> Rows:
+    """Return what was logged of a run, of which every figure is one."""
+    rows = read_rows(run / METRICS)
+    for row in rows:
+        for column in ("epoch", "loss", "validation_loss", "validation_accuracy"):
+            float(row[column])
+    return rows
+
+
+def _helped(ablation: Path, about: About) -> tuple[Rows, str]:
+    """Return the rows of an ablation, and what they tell, if it is of a run's data."""
+    with _sound(ablation, "make it anew, in another folder"):
         base = json.loads((ablation / BASE).read_text())
         rows, same = ablation_rows(ablation), base["digest"] == about.data["digest"]
         told = _tried(rows, base["config"])
@@ -151,7 +162,7 @@ def _helped(ablation: Path, about: About) -> str:
         raise DataError(f"{ablation} has no run that is finished")
     if not same:
         raise DataError(f"{ablation} is of other data than the runs")
-    return told
+    return rows, told
 
 
 def _made(name: str, about: About, epochs: Rows, digests: dict[str, str]) -> str:
@@ -202,8 +213,8 @@ def _measured(found: dict[str, Any], *, apart: bool) -> str:
     told = (
         "On the test split, which had no part in training."
         if apart
-        else "On the test split of the last run. Others were trained on other data, and whether its"
-        " tiles are among those is not known here."
+        else "On the test split of the last run's data. Whether what it began with, or learned"
+        " from, had seen some of its tiles is not known here."
     )
     return f"## What came of it\n\n{told}\n\n" + _table(
         ("", "accuracy", "95 % interval", "ECE"),
