@@ -30,7 +30,9 @@ SMALLEST = Plan(
     full_images=160,  # enough for a process to use processor time that the kernel counts
     full_over_s=0.05,
     repetitions=1,
-    api_concurrency=4,
+    # As many as there are uploads: however slowly environments start, none is refused for want
+    # of one, and the load without retries has no errors.
+    api_concurrency=16,
     infer_concurrency=1,
     starts=1,
     function_mb=(1769,),
