@@ -204,6 +204,7 @@ class Tried:
     gain: float | None  # on the recipe with the same seeds; None for the recipe itself
     gain_spread: float | None
     shifted: float  # mean accuracy over all shifts
+    worst: tuple[str, float]  # the shift that costs the most, and the mean accuracy under it
 
 
 def summary(rows: list[dict[str, str]]) -> list[Tried]:
@@ -222,6 +223,7 @@ def summary(rows: list[dict[str, str]]) -> list[Tried]:
             for row in own
             if variant != RECIPE and (RECIPE, row["seed"]) in right
         ]
+        under = {name: statistics.mean(float(row[name]) for row in own) for name in SHIFTS}
         found.append(
             Tried(
                 variant=variant,
@@ -230,7 +232,8 @@ def summary(rows: list[dict[str, str]]) -> list[Tried]:
                 spread=_spread(accuracies),
                 gain=statistics.mean(gains) if gains else None,
                 gain_spread=_spread(gains),
-                shifted=statistics.mean(float(row[name]) for row in own for name in SHIFTS),
+                shifted=statistics.mean(under.values()),
+                worst=min(under.items(), key=lambda one: one[1]),
             )
         )
     return found

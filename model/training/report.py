@@ -230,7 +230,7 @@ def _tried(rows: Rows, recipe: dict[str, Any]) -> str:
         " those that both have.\n\n"
         f"The recipe here: {_recipe(recipe, 'arch', 'stages', 'seed', 'save_every')}\n\n"
     ) + _table(
-        ("", "seeds", "accuracy", "points gained", "mean under shift"),
+        ("", "seeds", "accuracy", "points gained", "mean under shift", "under the worst"),
         [
             (
                 one.variant,
@@ -238,6 +238,7 @@ def _tried(rows: Rows, recipe: dict[str, Any]) -> str:
                 f"{one.accuracy:.2%}{_around(one.spread)}",
                 "" if one.gain is None else f"{100 * one.gain:+.2f}{_around(one.gain_spread)}",
                 f"{one.shifted:.2%}",
+                f"{one.worst[1]:.2%} ({one.worst[0]})",
             )
             for one in summary(rows)
         ],
