@@ -160,7 +160,7 @@ def _check_made_from(artefact: Artefact, about: About, digest: str) -> None:
         "made": about.made,
     }
     for name, here in told.items():
-        there = artefact.manifest.get(name, {} if source else here)
+        there = artefact.manifest.get(name, here)
         values = "; ".join(
             f"{key} is {there.get(key)} there, {here.get(key)} here"
             for key in {**there, **here}
