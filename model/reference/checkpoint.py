@@ -117,14 +117,24 @@ def start_from(path: Path, net: nn.Module) -> None:
     """Fill ``net`` with a checkpoint's weights; a head of other classes stays as it is.
 
     Raises:
-        CheckpointError: it is not of the same architecture.
+        CheckpointError: it is not of the same architecture, or has NaN in it.
     """
     tensors, _ = load(path)
+    check_finite(path, tensors)
     own, last = net.state_dict(), head(net)
     for name in (f"{last}.weight", f"{last}.bias"):
         if name in tensors and name in own and tensors[name].shape != own[name].shape:
             tensors[name] = own[name]
     _fill(path, net, tensors)
+
+
+def check_finite(named: str | Path, tensors: dict[str, Tensor]) -> None:
+    """Raise ``CheckpointError`` where a weight is NaN or infinite: nothing can learn from that."""
+    lost = [name for name, one in tensors.items() if not torch.isfinite(one).all()]
+    if lost:
+        raise CheckpointError(
+            f"{named} has NaN or infinite weights (as {min(lost)}): its training went astray"
+        )
 
 
 def file_digest(path: Path) -> str:

@@ -139,9 +139,27 @@ def ablate(
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
-    """Return the rows of all finished runs in ``folder``, by variant and seed."""
-    found = [row for path in folder.glob(f"*/{ROW}") for row in read_rows(path)]
+    """Return the rows of all finished runs in ``folder``, by variant and seed.
+
+    Raises:
+        TrainingError: one is damaged.
+    """
+    found = [_row(path) for path in folder.glob(f"*/{ROW}")]
     return sorted(found, key=lambda row: (_number(row["variant"]), int(row["seed"])))
+
+
+def _row(path: Path) -> dict[str, str]:
+    try:
+        (row,) = read_rows(path)
+        int(row["seed"])
+        for name in ("validation_accuracy", *SHIFTS):
+            float(row[name])
+    except (ValueError, LookupError, TypeError) as error:
+        raise TrainingError(
+            f"{path} is damaged, or of an earlier version ({type(error).__name__}: {error}): delete"
+            " it, and the net that lies beside it is judged again"
+        ) from error
+    return row
 
 
 def _number(variant: str) -> int:

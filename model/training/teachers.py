@@ -28,8 +28,8 @@ class Teachers:
         """Read ``config.teachers``, which `skylane train` wrote.
 
         Raises:
-            CheckpointError: a teacher is damaged, or it learned from tiles of another size or
-                of other classes than ``labels``.
+            CheckpointError: a teacher is damaged or has NaN in it, or it learned from tiles of
+                another size or of other classes than ``labels``.
         """
         self._bf16 = bf16
         self._nets: list[tuple[nn.Module, int]] = []  # with the side that each sees tiles at
@@ -45,6 +45,7 @@ class Teachers:
                     f"teacher {path} learned from tiles of {about.tile_px} px, and here they are"
                     f" of {config.tile_px}; tile_px={about.tile_px} gives it what it knows"
                 )
+            checkpoint.check_finite(f"teacher {path}", net.state_dict())
             net.requires_grad_(False).to(device)
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._nets.append((net, about.net_px))

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from model.training import ablation
 from model.training import report as reporting
 from model.training.ablation import ablate, rows, summary
 from model.training.config import Config
-from model.training.progress import read_rows
+from model.training.progress import read_rows, write_rows
 from model.training.train import WEIGHTS, train
 from settings import ROOT
 from tests.model.nets import TINY, make_data
@@ -187,3 +188,23 @@ def test_an_ablation_that_cannot_be_written_is_told_before_the_work(tmp_path: Pa
         ablate(tmp_path, file, TINY, [], range(1))
     with pytest.raises(DataError, match="none does not exist; give a folder or zip"):
         ablate(tmp_path / "none", tmp_path / "ablation", TINY, [], range(1))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda row: "",
+        lambda row: row.replace("seed", "number"),
+        lambda row: row[: len(row) // 2],
+        lambda row: row + row.splitlines()[1] + "\n",
+    ],
+    ids=["empty", "another column", "cut off", "two rows"],
+)
+def test_a_damaged_row_is_told_by_its_file(damage: Callable[[str], str], tmp_path: Path) -> None:
+    row = {"variant": "the recipe", "seed": "0", "validation_accuracy": "0.9"}
+    path = tmp_path / "the-recipe-0" / "row.csv"
+    write_rows(path, [row | dict.fromkeys(SHIFTS, "0.8")])
+    assert len(rows(tmp_path)) == 1
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(TrainingError, match=r"row\.csv is damaged.*delete it"):
+        rows(tmp_path)

@@ -133,3 +133,18 @@ def test_a_teacher_that_does_not_fit_is_told(weights: Path, data: Path, tmp_path
         config = replace(TINY, teachers=(str(tmp_path / name),))
         with pytest.raises(CheckpointError, match=told):
             train(data, tmp_path / "run", config)
+
+
+def test_a_net_that_went_astray_teaches_nobody_and_starts_none(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    net, about = checkpoint.read(weights)
+    net.state_dict()["fc.bias"][0] = torch.nan
+    astray = str(tmp_path / "astray.safetensors")
+    checkpoint.write(Path(astray), net, about)
+    for config, told in (
+        (replace(TINY, teachers=(astray,)), r"^teacher .*NaN or infinite weights \(as fc\.bias\)"),
+        (replace(TINY, start=astray), r"^/.*NaN or infinite weights \(as fc\.bias\)"),
+    ):
+        with pytest.raises(CheckpointError, match=told):
+            train(data, tmp_path / "run", config)
