@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
 
 from model.data import Dataset
-from model.errors import ConfigError, DataError, PlaceError, TrainingError
+from model.errors import AstrayError, ConfigError, DataError, PlaceError, TrainingError
 from model.evaluation.shifts import SHIFTS
 from model.training import ablation
 from model.training import report as reporting
@@ -54,6 +54,38 @@ def test_an_ablation_goes_on_where_it_was_and_leaves_out_what_changes_nothing(
     assert [path.name for path in trained] == ["without-JPEG-0", "without-JPEG-1"]
     assert read_rows(out / "ablation.csv") == found
     assert set(SHIFTS) <= set(found[0])
+
+
+TAKEN = ("without JPEG", "without shifts")
+
+
+@pytest.mark.parametrize(
+    ("base", "variants"),
+    [
+        (replace(TINY, jpeg=0.0), {"without shifts", "with mixup", "with CutMix"}),
+        (replace(TINY, mixup=0.3), {*TAKEN, "without mixup", "with CutMix"}),
+        (replace(TINY, cutmix=0.1, shift_px=0), {"without JPEG", "without CutMix", "with mixup"}),
+    ],
+)
+def test_nothing_is_taken_away_or_added_twice(
+    base: Config,
+    variants: set[str],
+    tmp_path: Path,
+    tiles: list[Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tried = [*TAKEN]
+    tried += [f"{what} {it}" for what in ("with", "without") for it in ("mixup", "CutMix")]
+    configs: dict[str, Config] = {}
+
+    def seen(data: Dataset, out: Path, config: Config) -> Path:
+        configs[out.name] = config
+        raise AstrayError("seen, and not trained")
+
+    monkeypatch.setattr(ablation, "train", seen)
+    ablate(make_data(tmp_path / "data", tiles), tmp_path / "out", base, tried, range(1))
+    assert configs.keys() == {f"{one.replace(' ', '-')}-0" for one in variants}
+    assert base not in configs.values()
 
 
 def test_a_run_that_another_process_is_about_is_left_to_it(
