@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -49,19 +50,38 @@ def broker_url(servers: tuple[str, str]) -> str:
     return servers[1]
 
 
+@pytest.fixture(scope="session")
+def migrated(servers: tuple[str, str]) -> str:
+    """Make an empty, migrated database to copy, and return its name: copies take half the time."""
+    with _administrator(servers[0]) as admin:
+        admin.execute("CREATE DATABASE migrated")
+    migrate(_named(servers[0], "migrated"))
+    return "migrated"
+
+
 @pytest.fixture
-def database_url(servers: tuple[str, str]) -> Iterator[str]:
+def database_url(servers: tuple[str, str], migrated: str) -> Iterator[str]:
     """Make an empty, migrated database and drop it afterwards."""
-    admin = psycopg2.connect(servers[0])
-    admin.autocommit = True
     name = f"test_{uuid4().hex}"
-    admin.cursor().execute(f"CREATE DATABASE {name}")
-    parameters = psycopg2.extensions.parse_dsn(servers[0]) | {"dbname": name}
-    url = psycopg2.extensions.make_dsn(**parameters)
-    migrate(url)
-    yield url
-    admin.cursor().execute(f"DROP DATABASE {name} WITH (FORCE)")
-    admin.close()
+    with _administrator(servers[0]) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {migrated}")
+        yield _named(servers[0], name)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _administrator(url: str) -> Iterator[psycopg2.extensions.cursor]:
+    connection = psycopg2.connect(url)
+    connection.autocommit = True  # databases are not made in a transaction
+    try:
+        yield connection.cursor()
+    finally:
+        connection.close()
+
+
+def _named(url: str, database: str) -> str:
+    parameters = psycopg2.extensions.parse_dsn(url) | {"dbname": database}
+    return str(psycopg2.extensions.make_dsn(**parameters))
 
 
 @pytest.fixture
