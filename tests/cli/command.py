@@ -5,6 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+
+import pytest
+
+from cli import main
 
 
 def environment(**variables: str) -> dict[str, str]:
@@ -24,3 +30,17 @@ def skylane(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
         text=True,
         timeout=120,
     )
+
+
+def skylane_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Do the same in this process, where torch is loaded already: a new one takes seconds to."""
+    stdout, stderr = StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(stdout), redirect_stderr(stderr):
+        for name in os.environ.keys() - environment().keys():
+            patch.delenv(name)
+        patch.setattr(sys, "argv", ["skylane", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+    status = ended.value.code
+    assert isinstance(status, int | None)  # else it is what a process would print
+    return subprocess.CompletedProcess(arguments, status or 0, stdout.getvalue(), stderr.getvalue())

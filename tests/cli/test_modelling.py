@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from settings import Settings
-from tests.cli.command import skylane
+from tests.cli.command import skylane, skylane_here
 from tests.model.nets import make_data
 
 torch = pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
@@ -32,6 +32,24 @@ def test_a_model_goes_from_tiles_to_predictions_by_commands_alone(
         assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "report" / "report.html").exists()
     assert "JPEG quality 30" in ended.stdout
+
+
+def test_imagenets_weights_that_cannot_be_fetched_are_told(tmp_path: Path, tile: bytes) -> None:
+    data = many(tmp_path / "data", ("Cat", "Dog"), tile)
+    little = ("--set", "arch=resnet18", "--set", "start=imagenet")
+    ended = skylane("train", "--out", str(tmp_path), "--data", str(data), *little, **NOWHERE)
+    assert ended.returncode == 1
+    assert "ImageNet weights could not be fetched" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def many(folder: Path, labels: tuple[str, ...], tile: bytes) -> Path:
+    """Write a tile under so many names that there are some in each split."""
+    for label in labels:
+        (folder / label).mkdir(parents=True)
+        for number in range(160):
+            (folder / label / f"{label}_{number}.jpg").write_bytes(tile)
+    return folder
 
 
 def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path) -> None:
@@ -71,10 +89,6 @@ def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path
         (("train", "--out", "{tmp}/run", "--data", "{one}"), "one class, Cat: nothing to tell"),
         (("train", "--out", "{tmp}/run", "--set", "stages=64"), "as in stages=[[2, 32], [4, 64]]"),
         (
-            ("train", "--out", "{tmp}/run", "--data", "{two}", "--set", "start=imagenet"),
-            "ImageNet weights could not be fetched",
-        ),
-        (
             ("train", "--out", "{tmp}/run", "--data", "{two}", "--set", "teachers={text}"),
             "not a safetensors file",
         ),
@@ -88,7 +102,10 @@ def test_eurosat_that_cannot_be_fetched_says_what_to_give_instead(tmp_path: Path
     ],
 )
 def test_what_is_wrong_is_told_without_a_traceback(
-    arguments: tuple[str, ...], told: str, tmp_path: Path, tile: bytes
+    arguments: tuple[str, ...],
+    told: str,
+    tmp_path: Path,
+    tile: bytes,
 ) -> None:
     text = tmp_path / "text.safetensors"
     text.write_text("not what it should be")
@@ -97,24 +114,20 @@ def test_what_is_wrong_is_told_without_a_traceback(
     cats = tmp_path / "other" / "Cat"
     cats.mkdir(parents=True)
     (cats / "tom.jpg").write_bytes(tile)
-    for folder, label in (("one", "Cat"), ("two", "Cat"), ("two", "Dog")):
-        (tmp_path / folder / label).mkdir(parents=True)
-        for number in range(160):
-            (tmp_path / folder / label / f"{label}_{number}.jpg").write_bytes(tile)
     (tmp_path / "net.zip").write_text("a net")
     places = {
         "zip": tmp_path / "net.zip",
         "latin": tmp_path / "latin.txt",
         "empty": tmp_path / "empty.txt",
-        "one": tmp_path / "one",
-        "two": tmp_path / "two",
+        "one": many(tmp_path / "one", ("Cat",), tile),
+        "two": many(tmp_path / "two", ("Cat", "Dog"), tile),
         "tmp": tmp_path / "nothing",
         "text": text,
         "other": cats.parent,
         "served": Settings().artefact,
     }
     places["tmp"].mkdir()
-    ended = skylane(*(argument.format(**places) for argument in arguments), **NOWHERE)
+    ended = skylane_here(*(argument.format(**places) for argument in arguments))
     assert ended.returncode in (1, 2)
     assert told in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -31,6 +32,7 @@ from model.reference.architecture import Servable, build  # noqa: E402
 from model.reference.checkpoint import About  # noqa: E402
 from model.reference.convert import convert, write  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
+from model.runtime import openvino as ov  # noqa: E402
 from model.serving import open_predictor  # noqa: E402
 from model.training import export as exporting  # noqa: E402
 from model.training.export import export, may_lose  # noqa: E402
@@ -38,6 +40,25 @@ from model.training.train import train  # noqa: E402
 from tests.model.nets import TINY, make_data  # noqa: E402
 
 INT8 = "OpenVINO INT8"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def converted_once() -> Iterator[None]:
+    """Convert each net once, however often it is exported: ONNX takes most of the time."""
+    known: dict[str, ov.Model] = {}
+
+    def once(servable: Servable, tile_px: int) -> ov.Model:
+        digest = hashlib.sha256(f"{tile_px} {servable.net_px} {servable.temperature}".encode())
+        for tensor in servable.net.state_dict().values():
+            digest.update(tensor.numpy().tobytes())
+        if digest.hexdigest() not in known:
+            known[digest.hexdigest()] = convert(servable, tile_px)
+        return known[digest.hexdigest()].clone()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "convert", once)
+        patch.setattr("model.reference.convert.convert", once)  # which `evaluate` takes
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from model.reference.checkpoint import About  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
 from model.serving import open_predictor  # noqa: E402
 from settings import Settings  # noqa: E402
-from tests.cli.command import skylane  # noqa: E402
+from tests.cli.command import skylane_here  # noqa: E402
 from tests.model.nets import make_data  # noqa: E402
 
 OTHER_LABELS = ["River", "Forest", "SeaLake", "Pasture"]  # neither ten nor in order
@@ -46,14 +46,14 @@ def test_any_torchvision_classifier_becomes_servable(
     mine = [tile for tile in tiles if tile.parent.name in OTHER_LABELS]
     data = make_data(tmp_path / "data", mine, n=40)
     out = tmp_path / "mine.zip"
-    ended = skylane(
+    ended = skylane_here(
         *("export", "--checkpoint", str(foreign), "--arch", "resnet18", "--labels", str(labels)),
         *("--tile-px", "96", "--data", str(data), "--out", str(out)),
     )
     assert ended.returncode == 0, ended.stderr
     assert "OpenVINO INT8" in ended.stdout
 
-    beside = skylane(
+    beside = skylane_here(
         *("evaluate", "--artefact", str(out), "--checkpoint", str(foreign), "--arch", "resnet18"),
         *("--labels", str(labels), "--tile-px", "96", "--data", str(data)),
     )
