@@ -52,7 +52,9 @@ ensure_venv() {
   while [ $# -gt 1 ]; do
     unhashed+=(--requirement "$2") && shift
   done
-  local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install)
+  # Nothing is compiled ahead: with torch that takes a minute, and most of it is never imported.
+  local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install
+    --no-compile)
   "${pip[@]}" --require-hashes "${hashed[@]}" || return 1
   [ ${#unhashed[@]} -eq 0 ] || "${pip[@]}" "${unhashed[@]}" || return 1
   "${pip[@]}" --no-deps --no-build-isolation --editable "$root" || return 1

@@ -1,7 +1,7 @@
 """Every benchmark runs to its end and writes its figures: as small as it can be, so that none rots.
 
-Those tested elsewhere are not here: load, comparison and report (test_comparison.py), the page
-(test_page.py), containers (`python -m bench.containers` needs Docker).
+Those tested elsewhere are not here: load, comparison, starts and report (test_comparison.py), the
+page (test_page.py), containers (`python -m bench.containers` needs Docker).
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 
 from bench import overload
-from bench.lane_starts import read_batches, read_starts
 from settings import ROOT
 
 
@@ -94,18 +93,6 @@ def test_lambdas(tmp_path: Path) -> None:
     functions = found["by_memory_mb"]["1769"]
     assert functions["infer"]["init_ms"]["median"] > functions["infer"]["warm_ms"]["p50"] > 0
     assert functions["api"]["upload_ms"]["p50"] > functions["api"]["health_ms"]["p50"] > 0
-
-
-def test_lane_starts(tmp_path: Path) -> None:
-    few = ("--memory-mb=1769", "--starts=1", "--warm=2", "--batch-samples=2")
-    figures("lane_starts", tmp_path, *few)
-    path = tmp_path / "figures.json"
-    assert [one.lane for one in read_starts(path)] == ["on-prem", "serverless"]
-    batches = read_batches(path)
-    assert [one.images for one in batches] == [1, 2, 5, 10] * 2
-    # Ten images share a call's fixed part.
-    one_ms, ten_ms = (min(one.ms for one in batches if one.images == n) for n in (1, 10))
-    assert one_ms < ten_ms < 10 * one_ms
 
 
 def test_stats() -> None:
