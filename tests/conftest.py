@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
+from local.interrupts import interruptible
 from local.s3 import BUCKET, s3_server
 from local.stack import embedded
 from settings import Settings
@@ -22,6 +23,13 @@ from store.references import Reference
 from tests.stack import Stack
 
 TILES = Path(__file__).parent / "data" / "eurosat"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interrupts() -> Iterator[None]:
+    """Have whoever ends the tests, by whatever signal, end the servers with them."""
+    with interruptible():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -51,12 +59,14 @@ def broker_url(servers: tuple[str, str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated(servers: tuple[str, str]) -> str:
-    """Make an empty, migrated database to copy, and return its name: copies take half the time."""
+def migrated(servers: tuple[str, str]) -> Iterator[str]:
+    """Make an empty, migrated database to copy, and give its name: copies take half the time."""
+    name = f"migrated_{uuid4().hex}"
     with _administrator(servers[0]) as admin:
-        admin.execute("CREATE DATABASE migrated")
-    migrate(_named(servers[0], "migrated"))
-    return "migrated"
+        admin.execute(f"CREATE DATABASE {name}")
+        migrate(_named(servers[0], name))
+        yield name
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ ROW = "row.csv"  # in a run's folder: its row of the table
 ASTRAY = "astray.txt"  # or why there is none
 LOCK = "lock"  # in a run's folder, for who is about it; above, for who writes what all share
 RECIPE = next(iter(VARIANTS))
+FIGURES = ("validation_accuracy", *SHIFTS)  # of a row, accuracies
 
 
 def main() -> None:
@@ -115,6 +116,7 @@ def ablate(
     }
     with held(out / LOCK, wait=True):
         _same_base(out / BASE, told)
+    rows(out)  # a damaged one is told now, and not after hours
     changing = [one for one in variants if one == RECIPE or _changes(base, one)]
     for variant in sorted(set(variants) - set(changing)):
         print(f"{variant}: so is the recipe", file=sys.stderr)
@@ -157,10 +159,11 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 def _row(path: Path) -> dict[str, str]:
     try:
-        (row,) = read_rows(path)
+        (found,) = read_rows(path)
+        row = {name: found[name] for name in ("variant", "seed", *FIGURES)}
         int(row["seed"])
-        for name in ("validation_accuracy", *SHIFTS):
-            float(row[name])
+        if not all(0 <= float(row[name]) <= 1 for name in FIGURES):
+            raise ValueError("an accuracy is none")
     except (ValueError, LookupError, TypeError) as error:
         raise TrainingError(
             f"{path} is damaged, or of an earlier version ({type(error).__name__}: {error}): delete"

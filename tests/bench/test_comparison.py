@@ -25,7 +25,7 @@ from cli import skylane
 from settings import ROOT, Settings
 
 SMALLEST = Plan(
-    rates_per_s=(2,),
+    rates_per_s=(3,),
     load_s=3.0,
     warm_up_s=0.5,
     burst_images=6,
@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("comparison") / "new"
     told: list[str] = []
     compare(SMALLEST, folder, told.append)
-    assert sum("0 errors" in line for line in told) == 6, told
+    assert sum(", 0 errors" in line for line in told) == 6, told
     return folder
 
 
@@ -68,7 +68,7 @@ def test_both_lanes_are_put_under_the_same_load(folder: Path) -> None:
         for lane in ("on-prem", "serverless")
     }
     assert by_lane["on-prem"] == by_lane["serverless"]
-    assert [name for name, _ in by_lane["on-prem"]] == ["burst", "full", "load-2"]
+    assert [name for name, _ in by_lane["on-prem"]] == ["burst", "full", "load-3"]
     assert {run.lane for run in runs} == {"on-prem", "serverless"}
     assert all(run.outcomes["done"] == run.images for run in runs)
 
@@ -95,10 +95,12 @@ def test_what_the_bills_are_made_of_was_all_measured(folder: Path) -> None:
     assert len(measured.api_read_ms) == len(measured.answer_bytes) == 50
 
 
-def test_ten_images_share_a_calls_fixed_part(folder: Path, quota: bool) -> None:
-    if not quota:
-        pytest.skip("control groups, which starts are measured in, are not this user's")
+def test_ten_images_share_a_calls_fixed_part(folder: Path, tmp_path: Path, quota: bool) -> None:
     path = folder / "lane-starts.json"
+    if not quota:  # which a comparison wants of starts; they can be had without
+        path = tmp_path / "lane-starts.json"
+        few = ("--memory-mb=1769", "--starts=1", "--warm=2", "--batch-samples=2", f"--json={path}")
+        subprocess.run([sys.executable, "-m", "bench.lane_starts", *few], cwd=ROOT, check=True)
     assert [one.lane for one in read_starts(path)] == ["on-prem", "serverless"]
     batches = read_batches(path)
     assert {one.images for one in batches} == {1, 2, 5, 10}

@@ -37,7 +37,10 @@ def test_a_model_goes_from_tiles_to_predictions_by_commands_alone(
 def test_imagenets_weights_that_cannot_be_fetched_are_told(tmp_path: Path, tile: bytes) -> None:
     data = many(tmp_path / "data", ("Cat", "Dog"), tile)
     little = ("--set", "arch=resnet18", "--set", "start=imagenet")
-    ended = skylane("train", "--out", str(tmp_path), "--data", str(data), *little, **NOWHERE)
+    empty = {"TORCH_HOME": str(tmp_path / "torch")}  # where nothing was fetched before
+    ended = skylane(
+        *("train", "--out", str(tmp_path / "run"), "--data", str(data), *little), **NOWHERE, **empty
+    )
     assert ended.returncode == 1
     assert "ImageNet weights could not be fetched" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -227,10 +227,12 @@ def test_an_ablation_that_cannot_be_written_is_told_before_the_work(tmp_path: Pa
     [
         lambda row: "",
         lambda row: row.replace("seed", "number"),
+        lambda row: row.replace("variant", "kind"),
+        lambda row: row.replace("0.9", "nan"),
         lambda row: row[: len(row) // 2],
         lambda row: row + row.splitlines()[1] + "\n",
     ],
-    ids=["empty", "another column", "cut off", "two rows"],
+    ids=["empty", "no seed", "no variant", "no accuracy", "cut off", "two rows"],
 )
 def test_a_damaged_row_is_told_by_its_file(damage: Callable[[str], str], tmp_path: Path) -> None:
     row = {"variant": "the recipe", "seed": "0", "validation_accuracy": "0.9"}
@@ -240,3 +242,13 @@ def test_a_damaged_row_is_told_by_its_file(damage: Callable[[str], str], tmp_pat
     path.write_text(damage(path.read_text()))
     with pytest.raises(TrainingError, match=r"row\.csv is damaged.*delete it"):
         rows(tmp_path)
+
+
+def test_what_a_row_had_in_an_earlier_version_is_left_out(tmp_path: Path) -> None:
+    row = {"variant": "the recipe", "seed": "0", "validation_accuracy": "0.9"}
+    row |= dict.fromkeys(SHIFTS, "0.8")
+    write_rows(tmp_path / "0" / "row.csv", [row | {"fog": "0.7"}])
+    write_rows(tmp_path / "1" / "row.csv", [row | {"seed": "1"}])
+    path = tmp_path / "1" / "row.csv"
+    path.write_text(path.read_text().rstrip() + ",more\n")
+    assert rows(tmp_path) == [row, row | {"seed": "1"}]
