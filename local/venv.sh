@@ -24,11 +24,9 @@ maker_of() {
   echo "$("$2" -c 'import sys; print(*sys.version.split(), sys.base_prefix)') $1"
 }
 
-# ensure_venv [--no-compile] ROOT VENV FILE… [--and-then FILE…]: have what the requirements FILEs
-# say in VENV, and the project in ROOT itself. Those after --and-then have no hashes.
+# ensure_venv ROOT VENV FILE… [--and-then FILE…]: have what the requirements FILEs say in
+# VENV, and the project in ROOT itself. Those after --and-then have no hashes.
 ensure_venv() {
-  local compile=--compile
-  [ "$1" != --no-compile ] || { compile=$1 && shift; }
   local root=$1 venv=$2 python maker found files hashed=() unhashed=()
   shift 2
   python=$(find_python) || return 1
@@ -54,16 +52,15 @@ ensure_venv() {
   while [ $# -gt 1 ]; do
     unhashed+=(--requirement "$2") && shift
   done
-  local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install "$compile")
+  local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install)
   "${pip[@]}" --require-hashes "${hashed[@]}" || return 1
   [ ${#unhashed[@]} -eq 0 ] || "${pip[@]}" "${unhashed[@]}" || return 1
   "${pip[@]}" --no-deps --no-build-isolation --editable "$root" || return 1
   echo "$maker $files" >"$venv/installed"
 }
 
-# ensure_test_venv ROOT: have .venv-test, one for all tests, benchmarks and training. To compile
-# all of torch ahead takes a minute, and most of it is never imported.
+# ensure_test_venv ROOT: have .venv-test, one for all tests, benchmarks and training.
 ensure_test_venv() {
-  ensure_venv --no-compile "$1" "$1/.venv-test" "$1"/requirements/{serve,lambda,bench,test}.txt \
+  ensure_venv "$1" "$1/.venv-test" "$1"/requirements/{serve,lambda,bench,test}.txt \
     --and-then "$1/requirements/train.txt"
 }
