@@ -51,27 +51,19 @@ def build(arch: str, classes: int, *, imagenet: bool = False) -> nn.Module:
 
     Raises:
         ConfigError: there is no such architecture, it has no head that could be replaced, or
-            its ImageNet weights cannot be had.
+            its ImageNet weights cannot be had, or are of a variant of it.
     """
     if arch not in names():
         near = difflib.get_close_matches(arch, names(), n=3)
         raise ConfigError(f"no architecture {arch!r}; near it: {', '.join(near) or 'none'}")
     if arch in LITES:
         return _lite(arch, classes, imagenet=imagenet)
-    options: dict[str, bool] = {}
-    if arch in AUXILIARY:
-        options["aux_logits"] = False
     if imagenet:
-        weights = models.get_model_weights(arch).DEFAULT
-        try:
-            net: nn.Module = models.get_model(arch, weights=weights, **options)
-        except OSError as error:  # URLError is one
-            raise ConfigError(
-                f"{arch}'s ImageNet weights could not be fetched ({error}); start=scratch needs"
-                " none, and start=FILE takes a checkpoint"
-            ) from error
-        _replace_head(net, classes)
+        net = _from_imagenet(arch, classes)
     else:
+        options: dict[str, bool] = {}
+        if arch in AUXILIARY:
+            options["aux_logits"] = False
         if "resne" in arch:
             options["zero_init_residual"] = True
         net = models.get_model(arch, weights=None, num_classes=classes, **options)
@@ -80,6 +72,38 @@ def build(arch: str, classes: int, *, imagenet: bool = False) -> nn.Module:
         # it is no part of their state, so a net that is read again has to do it too.
         net.transform_input = True  # type: ignore[assignment]
     return net
+
+
+def _from_imagenet(arch: str, classes: int) -> nn.Module:
+    weights = models.get_model_weights(arch).DEFAULT
+    try:
+        net: nn.Module = models.get_model(arch, weights=weights)
+    except (OSError, RuntimeError) as error:  # URLError is one; and half a file has another hash
+        raise ConfigError(
+            f"{arch}'s ImageNet weights could not be fetched ({error}); start=scratch needs"
+            " none, and start=FILE takes a checkpoint"
+        ) from error
+    if arch in AUXILIARY:
+        net.aux_logits = False  # type: ignore[assignment]
+        for name in ("aux1", "aux2", "AuxLogits"):
+            if hasattr(net, name):
+                setattr(net, name, None)
+    _replace_head(net, classes)
+    # As it will be read again. Some weights are of a variant, for larger images say.
+    with torch.device("meta"):
+        plain = build(arch, classes).state_dict()
+    state = net.state_dict()
+    others = [name for name in {**plain, **state} if _shape(plain, name) != _shape(state, name)]
+    if others:
+        raise ConfigError(
+            f"{arch}'s ImageNet weights are of a variant ({min(others)} has another shape), which"
+            " could not be read again: choose another architecture, or start=scratch"
+        )
+    return net
+
+
+def _shape(state: dict[str, Tensor], name: str) -> torch.Size | None:
+    return state[name].shape if name in state else None
 
 
 def check_takes(net: nn.Module, side_px: int) -> None:
@@ -113,7 +137,8 @@ def head(net: nn.Module) -> str:
 def _replace_head(net: nn.Module, classes: int) -> None:
     path, _, name = head(net).rpartition(".")
     parent = net.get_submodule(path)
-    setattr(parent, name, nn.Linear(getattr(parent, name).in_features, classes))
+    old = getattr(parent, name)
+    setattr(parent, name, nn.Linear(old.in_features, classes, bias=old.bias is not None))
 
 
 def _lite(arch: str, classes: int, *, imagenet: bool) -> nn.Module:
