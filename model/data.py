@@ -95,7 +95,7 @@ def load(source: Path, *, tile_px: int = TILE_PX, labels: list[str] | None = Non
             is not among ``labels``, or more than the machine has memory for.
     """
     with _files(source) as files:
-        return _load(source, sorted(files, key=lambda file: file[:2]), tile_px, labels)
+        return _load(source, files, tile_px, labels)
 
 
 def _load(source: Path, files: list[File], tile_px: int, labels: list[str] | None) -> Dataset:
@@ -158,26 +158,43 @@ def _tiles(rows: list[tuple[Pixels, int, str]], side_px: int) -> Tiles:
 
 @contextmanager
 def _files(source: Path) -> Iterator[list[File]]:
-    """Give the images of a folder or zip. They are read one by one: all may be more than memory."""
+    """Give the images of a folder or zip, by class and name; of one name, by where they are.
+
+    They are read one by one: all may be more than memory.
+    """
     if source.is_dir():
-        yield [
-            (path.parent.name, path.name, path.read_bytes)
-            for path in source.rglob("*")
-            if path.parent != source and _is_image(path) and not path.is_dir()
-        ]
+        paths = [path for path in _below(source) if path.parent != source and _is_image(path)]
+        yield [(path.parent.name, path.name, path.read_bytes) for path in sorted(paths, key=_order)]
         return
     try:
         with zipfile.ZipFile(source) as archive:
             members = [one for one in archive.infolist() if not one.is_dir()]
-            inner = [PurePosixPath(member.filename) for member in members]
+            inner = [(PurePosixPath(member.filename), member) for member in members]
             yield [
                 (path.parent.name, path.name, partial(archive.read, member))
-                for path, member in zip(inner, members, strict=True)
+                for path, member in sorted(inner, key=lambda one: _order(one[0]))
                 if path.parent.name and _is_image(path)
             ]
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         # RuntimeError: it is encrypted; NotImplementedError: a compression of the future
         raise DataError(f"{source} is neither a folder nor a sound zip archive: {error}") from error
+
+
+def _order(path: PurePath) -> tuple[str, str, str]:
+    return path.parent.name, path.name, path.as_posix()
+
+
+def _below(source: Path) -> Iterator[Path]:
+    """Give the files below a folder, also behind links, which data sets are often made of."""
+    for folder, folders, names in os.walk(source, onerror=_raise, followlinks=True):
+        here = Path(folder).resolve()
+        # A link to a folder above itself would go round for ever.
+        folders[:] = [one for one in folders if (here / one).resolve() not in (here, *here.parents)]
+        yield from (Path(folder, name) for name in names)
+
+
+def _raise(error: OSError) -> None:
+    raise error  # which os.walk would keep to itself, and leave a class out
 
 
 def _is_image(path: PurePath) -> bool:

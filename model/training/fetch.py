@@ -27,4 +27,10 @@ def eurosat(folder: Path) -> Path:
         raise DataError(
             f"EuroSAT could not be fetched ({error}). Give a copy: --data DIR_OR_ZIP"
         ) from error
+    if not is_zipfile(archive):  # torchvision is content with what was unpacked from it
+        unpacked = archive.parent / "2750"
+        raise DataError(
+            f"{unpacked} is there, and the archive that it came from is not: delete it, and EuroSAT"
+            f" is fetched anew; or, if you know it to be whole, --data {unpacked}"
+        )
     return archive

@@ -89,6 +89,40 @@ def test_a_folder_and_its_archive_are_the_same_data(folder: Path, tmp_path: Path
         assert (mine.pixels == theirs.pixels).all()
 
 
+def test_files_of_one_name_are_in_one_order_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
+    # As in train/Cat/1.jpg and val/Cat/1.jpg.
+    originals = sorted(TILES.glob("*/*.jpg"))
+    for place, tile in (("b", originals[0]), ("a", originals[1]), ("c", originals[2])):
+        target = folder / place / "Forest" / "Forest_0.jpg"
+        target.parent.mkdir(parents=True)
+        target.write_bytes(tile.read_bytes())
+    archive = archived(folder, tmp_path / "one.zip")
+    turned = tmp_path / "turned.zip"
+    with zipfile.ZipFile(archive) as one, zipfile.ZipFile(turned, "w") as other:
+        for member in reversed(one.infolist()):
+            other.writestr(member, one.read(member))
+    assert load(folder).digest == load(archive).digest == load(turned).digest
+
+
+def test_a_class_that_is_linked_belongs_to_the_data(folder: Path, tmp_path: Path) -> None:
+    whole = load(folder)
+    (folder / "River").rename(tmp_path / "elsewhere")
+    (folder / "River").symlink_to(tmp_path / "elsewhere")
+    (folder / "Forest" / "above").symlink_to(folder)  # and does not go round for ever
+    assert load(folder).digest == whole.digest
+
+
+def test_eurosat_whose_archive_was_deleted_says_what_to_do(tmp_path: Path, tile: bytes) -> None:
+    pytest.importorskip("torch", reason="pip install -r requirements/train.txt")
+    from model.training.fetch import eurosat
+
+    unpacked = tmp_path / "eurosat" / "2750"
+    (unpacked / "Forest").mkdir(parents=True)
+    (unpacked / "Forest" / "Forest_1.jpg").write_bytes(tile)
+    with pytest.raises(DataError, match=r"2750 is there, and the archive .* is not: delete it"):
+        eurosat(tmp_path)
+
+
 @pytest.mark.parametrize("stored", ["Forêt\nRiver\n", "Forêt\r\n\r\n River", "\ufeffForêt\nRiver"])
 def test_labels_are_read_as_any_editor_stores_them(stored: str, tmp_path: Path) -> None:
     path = tmp_path / "labels.txt"
