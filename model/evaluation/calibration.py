@@ -8,16 +8,18 @@ from scipy.optimize import minimize_scalar
 from model.evaluation.metrics import Classes, Floats
 
 COLDEST, HOTTEST = 0.05, 20.0  # that a net could sensibly need
+SMALLEST = float(np.finfo(np.float32).tiny)  # probability that has a logarithm
 
 
-def fit_temperature(probabilities: Floats, classes: Classes) -> float:
-    """Return the temperature that fits ``probabilities`` (n, labels) to the true ``classes``.
+def fit_temperature(probabilities: Floats, classes: Classes, given_at: float = 1.0) -> float:
+    """Return the temperature that fits a net to the true ``classes``.
 
-    The logarithm of a softmax is its logits, up to a constant that the next softmax takes
-    out again. Minimises the log loss (Guo et al. 2017, arXiv:1706.04599, 4.2), to be done on
-    tiles that the net was not trained on.
+    ``probabilities`` (n, labels) are the net's at the temperature ``given_at``. The logarithm of
+    a softmax is its logits, up to a constant that the next softmax takes out again; a hot one
+    also keeps those apart that a float32 would all call 0. Minimises the log loss (Guo et al.
+    2017, arXiv:1706.04599, 4.2), to be done on tiles that the net was not trained on.
     """
-    logits = np.log(np.maximum(probabilities.astype(float), 1e-12))
+    logits = given_at * np.log(np.maximum(probabilities.astype(float), SMALLEST))
     rows = np.arange(len(classes))
 
     def log_loss(log_temperature: float) -> float:

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from model.evaluation.calibration import fit_temperature
+from model.evaluation.calibration import HOTTEST, fit_temperature
 from model.evaluation.metrics import evaluation, expected_calibration_error, reliability, wilson
 
 LABELS = ["a", "b", "c"]
@@ -74,6 +74,14 @@ def test_the_fitted_temperature_undoes_the_one_that_was_applied(temperature: flo
     probabilities, classes = calibrated(20_000, 2)
     distorted = softmax(np.log(probabilities) / temperature)
     assert fit_temperature(distorted, classes) == pytest.approx(1 / temperature, rel=0.05)
+
+
+@pytest.mark.parametrize("temperature", [0.1, 4.0, 12.0])
+def test_however_sure_a_net_is_its_temperature_is_found(temperature: float) -> None:
+    probabilities, classes = calibrated(20_000, 2)
+    logits = np.log(probabilities) * temperature  # of which float32 calls all but one 0
+    given = softmax(logits / HOTTEST).astype(np.float32)
+    assert fit_temperature(given, classes, HOTTEST) == pytest.approx(temperature, rel=0.05)
 
 
 def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
