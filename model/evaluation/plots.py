@@ -19,6 +19,7 @@ INK, FAINT, GRID = "#1f2430", "#6b7280", "#e5e7eb"
 SERVED, WRONG = "#1d6fb8", "#c2410c"  # what is served, and what it gets wrong
 MISTAKEN = LinearSegmentedColormap.from_list("mistaken", ["#fff7ed", "#fdba74", "#9a3412"])
 DPI = 130
+MOST_CLASSES = 40  # that a picture shows: those with the lowest F1, where there are more
 SHEET_COLUMNS = 6
 SHEET_LETTERS = 22  # of a label, that have room above a tile
 STYLE: dict[str, Any] = {"fontsize": 9, "color": INK}
@@ -64,8 +65,13 @@ def _shares(axes: Axes, shares: list[float]) -> None:
     axes.grid(axis="x", color=GRID)
 
 
+def _worst(served: Evaluation) -> list[str]:
+    """Return the classes that are shown, the one with the lowest F1 first."""
+    return sorted(served.classes, key=lambda label: served.classes[label].f1)[:MOST_CLASSES]
+
+
 def _classes(served: Evaluation, names: dict[str, str]) -> Figure:
-    labels = sorted(served.classes, key=lambda label: served.classes[label].f1)
+    labels = _worst(served)
     figure = Figure(figsize=(7, 0.42 * len(labels) + 1.2))
     axes = axes_of(figure, 1, 1, 1)
     places = np.arange(len(labels))
@@ -85,6 +91,9 @@ def _classes(served: Evaluation, names: dict[str, str]) -> Figure:
 
 def _confusion(findings: Findings, names: dict[str, str]) -> Figure:
     labels = findings.labels
+    if len(labels) > MOST_CLASSES:
+        worst = _worst(findings.served)
+        labels = [label for label in labels if label in worst]
     counts = np.array(
         [[findings.served.confusion.get(row, {}).get(to, 0) for to in labels] for row in labels]
     )

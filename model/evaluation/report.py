@@ -42,18 +42,18 @@ def write(findings: Findings, folder: Path) -> Path:
     """Write ``report.html`` (one file, pictures inside), its PNGs and ``metrics.json``."""
     # matplotlib, which only this needs
     from model.evaluation.letters import Letters
-    from model.evaluation.plots import draw
+    from model.evaluation.plots import MOST_CLASSES, draw
 
     letters = Letters.of(findings.labels)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / METRICS_JSON).write_text(json.dumps(as_json(findings), indent=2) + "\n")
     pictures = {
         name.removesuffix(".png"): base64.b64encode((folder / name).read_bytes()).decode()
         for name in draw(findings, folder, letters)
     }
-    (folder / METRICS_JSON).write_text(json.dumps(as_json(findings), indent=2) + "\n")
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True)
     page = templates.get_template("report.html.jinja").render(
-        found=findings, pictures=pictures, numbered=letters.numbered
+        found=findings, pictures=pictures, numbered=letters.numbered, most_classes=MOST_CLASSES
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")  # as it says of itself

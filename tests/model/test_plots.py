@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="pip install -r requirements/train.txt")
 
+from matplotlib.image import imread
+
 from model.evaluation import plots, report
 from model.evaluation.evaluate import Findings, Mistake
 from model.evaluation.letters import Letters
@@ -51,6 +53,14 @@ def test_every_label_is_written_or_has_a_number_that_the_page_explains(tmp_path:
     assert (letters.names["Река"], letters.names["ℊ"]) == ("Река", "ℊ")
     assert letters.numbered["class 5"] == NOBODYS
     assert f"class 5 is {NOBODYS}." in page.read_text()
+
+
+def test_of_a_thousand_classes_the_pictures_show_the_worst(tmp_path: Path) -> None:
+    labels = [f"class {number}" for number in range(1000)]
+    page = report.write(findings(labels, 1, 1), tmp_path)
+    assert f"show the {plots.MOST_CLASSES} with the lowest F1" in " ".join(page.read_text().split())
+    for name in ("classes.png", "confusion.png"):
+        assert max(imread(tmp_path / name).shape) < 5000, name  # pixels a side
 
 
 def test_where_all_labels_can_be_written_no_number_is_explained(tmp_path: Path) -> None:
