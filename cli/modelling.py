@@ -132,12 +132,20 @@ def export(
         from model.data import load
         from model.reference.checkpoint import file_digest, read
         from model.training.export import export as run
+        from model.training.export import held_out
 
         net, about = read(checkpoint, told)
         digest = file_digest(checkpoint)
         dataset = load(data or _eurosat(), tile_px=about.tile_px, labels=about.labels)
         named = name or out.stem
         _, measured = run(net, about, dataset, out, named, precision.upper(), digest)
+        if not held_out(about, dataset):
+            click.echo(
+                "Nothing says that these data are those, under the same names, that the model was"
+                " trained on: it may know some of the test split by heart, and be less right of"
+                " others than this.",
+                err=True,
+            )
     for form, found in measured.items():
         click.echo(f"{form:<14} {found.accuracy:.2%} right, ECE {found.ece:.4f}")
     click.echo(f"wrote {out}")

@@ -60,18 +60,26 @@ def write(path: Path, net: nn.Module, about: About) -> None:
 def read(path: Path, told: About | None = None) -> tuple[nn.Module, About]:
     """Read what ``write`` wrote: the net in float32, in evaluation mode, and its metadata.
 
-    ``told`` is of a checkpoint that says nothing of itself (``read_foreign``).
+    ``told`` is of a checkpoint that says nothing of itself (``read_foreign``); what one says
+    counts, since it knows more: the size that the net sees tiles at, recipe and data.
 
     Raises:
-        CheckpointError: the file is damaged, or neither says nor fits what it is.
+        CheckpointError: the file is damaged, neither says nor fits what it is, or says otherwise.
     """
-    if told:
+    if told and path.suffix != ".safetensors":
         return read_foreign(path, told), told
     tensors, metadata = load(path)
+    if told and not metadata:
+        return _filled(path, told, tensors), told
     try:
         about = About(**metadata)
     except TypeError as error:
         raise CheckpointError(f"{path} {_other(tensors)}") from error
+    if told and (told.arch, told.labels, told.tile_px) != (about.arch, about.labels, about.tile_px):
+        raise CheckpointError(
+            f"{path} says of itself that it is {about.arch} for tiles of {about.tile_px} px and"
+            f" {', '.join(about.labels)}, in this order: leave out --arch, --labels and --tile-px"
+        )
     return _filled(path, about, tensors), about
 
 

@@ -31,7 +31,7 @@ class Config:
     peak_lr: NonNegativeFloat = 0.1  # one-cycle: up to this, then down a cosine to 0
     warmup: Share = 0.15  # share of all steps that the learning rate rises
     momentum: Share = 0.9  # Nesterov
-    weight_decay: NonNegativeFloat = 5e-4  # on convolution and linear weights only
+    weight_decay: NonNegativeFloat = 5e-4  # on weights of two dimensions or more: no bias, no norm
     ema_decay: Share = 0.996  # of the averaged weights, which are what is evaluated and kept
     # auto is bf16 on a GPU and where the processor computes in it, else fp32.
     precision: Literal["auto", "bf16", "fp32"] = "auto"

@@ -21,7 +21,7 @@ from torch import nn
 from model.artefact import Artefact
 from model.data import Dataset, Tiles
 from model.errors import DataError, ParityError
-from model.evaluation.calibration import fit_temperature
+from model.evaluation.calibration import HOTTEST, fit_temperature
 from model.evaluation.evaluate import OPENVINO, TORCH, form_of
 from model.evaluation.metrics import Evaluation, evaluation
 from model.predictor import Predictor, checked
@@ -68,10 +68,12 @@ def export(
             raise DataError(f"the {split} split has no tiles; export needs some of each")
 
     check_takes(net, about.net_px)
-    plain = TorchPredictor(Servable(net, about.net_px), about.labels, "torch", about.tile_px)
+    hot = Servable(net, about.net_px, HOTTEST)
     validation = dataset.splits["validation"]
-    given = checked(plain.predict(validation.pixels), name)
-    temperature = fit_temperature(given, validation.classes)
+    given = checked(
+        TorchPredictor(hot, about.labels, "torch", about.tile_px).predict(validation.pixels), name
+    )
+    temperature = fit_temperature(given, validation.classes, HOTTEST)
 
     servable = Servable(net, about.net_px, temperature).eval()
     fp32 = convert(servable, about.tile_px)
@@ -114,10 +116,21 @@ def export(
         "recipe": {"arch": about.arch, "net_px": about.net_px, **about.recipe},
         "measured": {
             "split": "test",
+            "held_out": held_out(about, dataset),
             **{one: asdict(figures) for one, figures in measured.items()},
         },
     }
     return write(out, served, card), measured
+
+
+def held_out(about: About, dataset: Dataset) -> bool:
+    """Return whether a net is known not to have been trained on the test split of ``dataset``.
+
+    Splits go by the files' names: under other names, what it was trained on is elsewhere. Of a
+    checkpoint that says nothing of itself, nothing is known.
+    """
+    keys = ("digest", "split_digest")
+    return [about.data.get(key) for key in keys] == [dataset.about()[key] for key in keys]
 
 
 def may_lose(tiles: int) -> int:

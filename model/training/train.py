@@ -47,8 +47,8 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
 
     Raises:
         DataError: ``data`` is no data set.
-        TrainingError: it has too few tiles, ``out`` holds a run of another recipe, or another
-            process is about it.
+        TrainingError: it has too few tiles, ``out`` holds a run of another recipe, another
+            process is about it, or a step needs more memory than the GPU has.
         AstrayError: the loss becomes infinite or NaN.
         CheckpointError: the net to start from, or a teacher, does not fit.
         PlaceError, OSError: ``out`` cannot be written to.
@@ -57,7 +57,13 @@ def train(data: Path | Dataset, out: Path, config: Config) -> Path:
     with held(out / LOCK, wait=False) as mine:
         if not mine:
             raise TrainingError(f"another process trains into {out}: wait, or give another folder")
-        return _train(data, out, config)
+        try:
+            return _train(data, out, config)
+        except torch.OutOfMemoryError as error:
+            raise TrainingError(
+                f"a batch of {config.batch} at {max(px for _, px in config.stages)} px takes more"
+                f" memory than the GPU has: lower batch ({error})"
+            ) from error
 
 
 def _train(data: Path | Dataset, out: Path, config: Config) -> Path:

@@ -105,7 +105,7 @@ def test_the_artefact_says_what_it_was_made_from_and_how_good_it_is(
     assert card["recipe"]["batch"] == TINY.batch
     for form in (INT8, OPENVINO, TORCH):
         assert card["measured"][form]["tiles"] == len(dataset.splits["test"])
-    assert card["measured"]["split"] == "test"
+    assert (card["measured"]["split"], card["measured"]["held_out"]) == ("test", True)
 
 
 def test_all_forms_of_a_model_are_measured_side_by_side(
@@ -244,13 +244,27 @@ def test_a_checkpoint_that_is_told_what_it_says_itself_is_set_beside_its_artefac
     told = About(about.arch, about.labels)
     found = evaluate(data, artefact=artefact, checkpoint=weights, about=told)
     assert list(found.forms) == [INT8, "OpenVINO fp32", "torch fp32"]
+    assert checkpoint.read(weights, told)[1] == about  # which says more than was told
 
     opened = Artefact.open(artefact)
     unsaid = {name: one for name, one in opened.manifest.items() if name != "checkpoint"}
     earlier = artefacts.write(tmp_path / "earlier.zip", *opened.read(), unsaid)
+    assert evaluate(data, artefact=earlier.path, checkpoint=weights, about=told).checkpoint
+    silent = tmp_path / "silent.safetensors"
+    checkpoint.save(silent, checkpoint.load(weights)[0], {})
     with pytest.raises(CheckpointError, match="by its recipe, start is scratch there, None here"):
-        evaluate(data, artefact=earlier.path, checkpoint=weights, about=told)
-    assert evaluate(data, artefact=earlier.path, checkpoint=weights).checkpoint
+        evaluate(data, artefact=earlier.path, checkpoint=silent, about=told)
+
+
+def test_a_checkpoint_is_not_told_otherwise_than_it_says_itself(weights: Path) -> None:
+    _, about = checkpoint.read(weights)
+    for told in (
+        About("resnet34", about.labels),
+        About(about.arch, about.labels[::-1]),
+        About(about.arch, about.labels, 96, 96),
+    ):
+        with pytest.raises(CheckpointError, match="says of itself that it is resnet18 for tiles"):
+            checkpoint.read(weights, told)
 
 
 def test_a_checkpoint_serves_as_well_through_torch(weights: Path, dataset: Dataset) -> None:

@@ -52,6 +52,8 @@ def test_any_torchvision_classifier_becomes_servable(
     )
     assert ended.returncode == 0, ended.stderr
     assert "OpenVINO INT8" in ended.stdout
+    assert "it may know some of the test split by heart" in ended.stderr
+    assert Artefact.open(out).manifest["measured"]["held_out"] is False
 
     beside = skylane_here(
         *("evaluate", "--artefact", str(out), "--checkpoint", str(foreign), "--arch", "resnet18"),

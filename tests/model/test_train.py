@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -58,6 +59,14 @@ def train_until(
         patched.setattr("model.training.batches.augment", deadly)
         with pytest.raises(Killed):
             train(data, out, config)
+
+
+def last_saved_ns(run: Path) -> int:
+    """Return when the state of a run was last saved, 0 if it has not been."""
+    try:
+        return (run / RESUME).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -127,16 +136,17 @@ def test_a_training_process_that_is_killed_at_any_time_goes_on(
     for name in ("arch=resnet18", "stages=[[1, 32], [1, 64]]", "batch=8", "peak_lr=0.05"):
         command += ["--set", name]
     command += ["--set", "save_every=3"]
-    chance = random.Random(5)
+    chance, saved_ns = random.Random(5), 0
     for _ in range(2):
-        # While it trains and saves, and not while Python starts.
-        process = subprocess.Popen(command, stderr=subprocess.PIPE)
-        assert process.stderr
-        while process.stderr.read(1) not in (b"/", b""):  # of the progress bar: it begins
-            pass
-        time.sleep(chance.uniform(0, 1.5))
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        # While it trains and saves: it has just saved, and has further saves before it.
+        while process.poll() is None and (now_ns := last_saved_ns(out)) <= saved_ns:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.1))
         process.kill()
-        process.communicate()
+        assert process.wait() == -signal.SIGKILL
+        assert not (out / WEIGHTS).exists()
+        saved_ns = max(now_ns, last_saved_ns(out))
     subprocess.run(command, check=True, capture_output=True)
     resumed, _ = checkpoint.load(out / WEIGHTS)
     for name, tensor in checkpoint.load(weights)[0].items():
@@ -243,6 +253,17 @@ def test_a_run_that_goes_astray_ends_and_keeps_nothing_of_it(data: Path, tmp_pat
     assert not (tmp_path / WEIGHTS).exists()
     tensors, _ = checkpoint.load(tmp_path / RESUME)
     assert all(bool(one.isfinite().all()) for one in tensors.values())
+
+
+def test_a_batch_that_a_gpu_has_no_memory_for_is_told(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("model.training.state.State.advance", full)
+    with pytest.raises(TrainingError, match=r"a batch of 8 at 64 px .* lower batch \(CUDA out"):
+        train(data, tmp_path, TINY)
 
 
 def test_the_learning_rate_rises_and_then_falls_to_nothing() -> None:
