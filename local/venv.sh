@@ -25,9 +25,10 @@ maker_of() {
 }
 
 # ensure_venv ROOT VENV FILE… [--and-then FILE…]: have what the requirements FILEs say in
-# VENV, and the project in ROOT itself. Those after --and-then have no hashes.
+# VENV, and the project in ROOT itself. Those after --and-then have no hashes. compile=--no-compile
+# leaves all as source.
 ensure_venv() {
-  local root=$1 venv=$2 python maker found files hashed=() unhashed=()
+  local root=$1 venv=$2 python maker found files hashed=() unhashed=() compile=${compile:-}
   shift 2
   python=$(find_python) || return 1
   maker=$(maker_of "$venv" "$python")
@@ -53,6 +54,7 @@ ensure_venv() {
     unhashed+=(--requirement "$2") && shift
   done
   local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install)
+  pip+=($compile)
   "${pip[@]}" --require-hashes "${hashed[@]}" || return 1
   [ ${#unhashed[@]} -eq 0 ] || "${pip[@]}" "${unhashed[@]}" || return 1
   "${pip[@]}" --no-deps --no-build-isolation --editable "$root" || return 1
@@ -61,6 +63,10 @@ ensure_venv() {
 
 # ensure_test_venv ROOT: have .venv-test, one for all tests, benchmarks and training.
 ensure_test_venv() {
+  # Most of it is never imported, torch above all. What is gets compiled once, and is kept, also
+  # where the environment says that nothing should be, as in many containers.
+  local compile=--no-compile
+  export PYTHONDONTWRITEBYTECODE=
   ensure_venv "$1" "$1/.venv-test" "$1"/requirements/{serve,lambda,bench,test}.txt \
     --and-then "$1/requirements/train.txt"
 }

@@ -49,6 +49,11 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     """Run PostgreSQL and a Redis-protocol server; give their addresses."""
     home = tmp_path_factory.mktemp("servers")
     with embedded(Settings(home=home)) as addresses:
+        # No test has the machine crash under this one, so nothing has to wait for the disk.
+        with _administrator(addresses[0]) as admin:
+            for waits in ("fsync", "full_page_writes"):
+                admin.execute(f"ALTER SYSTEM SET {waits} = off")
+            admin.execute("SELECT pg_reload_conf()")
         yield addresses
 
 

@@ -24,6 +24,8 @@ class Plan:
     full_images: int = 1_500
     full_over_s: float = 3.0
     starts: int = lane_starts.STARTS  # cold ones, of each kind and size
+    warm: int = lane_starts.WARM  # images after each first one
+    batch_samples: int = lane_starts.BATCH_SAMPLES  # of each size of a warm function's events
     function_mb: tuple[int, ...] = lane_starts.MEMORY_MB
     process_mb: tuple[int, ...] = cold_starts.MEMORY_MB
     retries: int = 30  # of a burst's requests that were throttled or not answered

@@ -139,14 +139,15 @@ def _starts(plan: Plan, out: Path, say: Say, *, quota: bool) -> None:
     """Measure cold starts, by commands of their own: they set what a process has only once."""
     if not quota:
         return
-    starts = [f"--starts={plan.starts}"]
-    for module, memory_mb in (
-        ("bench.lane_starts", plan.function_mb),
-        ("bench.cold_starts", plan.process_mb),
+    warm = [f"--warm={plan.warm}", f"--batch-samples={plan.batch_samples}"]
+    for module, memory_mb, few in (
+        ("bench.lane_starts", plan.function_mb, warm),
+        ("bench.cold_starts", plan.process_mb, []),
     ):
         say(f"{module}: {plan.starts} of each")
         path = out / f"{module.removeprefix('bench.').replace('_', '-')}.json"
-        command = [sys.executable, "-m", module, *starts, f"--json={path}", "--memory-mb"]
+        few = [f"--starts={plan.starts}", *few, f"--json={path}"]
+        command = [sys.executable, "-m", module, *few, "--memory-mb"]
         _run_to_its_end([*command, *map(str, memory_mb)])
 
 

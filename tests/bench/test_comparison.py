@@ -37,6 +37,8 @@ SMALLEST = Plan(
     api_concurrency=8,
     infer_concurrency=1,
     starts=1,
+    warm=2,
+    batch_samples=2,
     function_mb=(1769,),
     process_mb=(3008,),
 )

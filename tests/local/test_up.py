@@ -115,15 +115,14 @@ def test_a_broker_that_forgets_everything_loses_no_image(quick: Stack, tiles: li
     until(lambda: statuses(quick) == {"done": done + 50}, limit_s=60)
 
 
-def test_a_killed_api_or_sweep_comes_back(tmp_path: Path, tiles: list[Path]) -> None:
-    with Stack(tmp_path / "home") as stack:
-        for part in ("api:create_app", "tasks.sweep"):
-            before = stack.pids(part)
-            for pid in before:
-                os.kill(pid, signal.SIGKILL)
-            until(lambda part=part, before=before: set(stack.pids(part)) - set(before))
-        until(lambda: _ready(stack))
-        assert {row["status"] for row in upload(stack, tiles)} == {"done"}
+def test_a_killed_api_or_sweep_comes_back(quick: Stack, tiles: list[Path]) -> None:
+    for part in ("api:create_app", "tasks.sweep"):
+        before = quick.pids(part)
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda part=part, before=before: set(quick.pids(part)) - set(before))
+    until(lambda: _ready(quick))
+    assert {row["status"] for row in upload(quick, tiles)} == {"done"}
 
 
 def test_flower_shows_the_worker_and_what_it_has_done(stack: Stack, tiles: list[Path]) -> None:

@@ -1,1 +1,1 @@
-"""The serverless lane end to end; `./test-serverless` runs it, and says what it needs."""
+"""The serverless lane end to end; `./test-serverless` runs it alone."""

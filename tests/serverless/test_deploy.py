@@ -22,9 +22,7 @@ from tests.lambda_adapters.shapes import of_s3
 from tests.serverless.emulator import Deployment, emulator
 from tests.stack import until
 
-pytestmark = pytest.mark.skipif(
-    "SKYLANE_EMULATOR" not in os.environ, reason="./test-serverless runs these"
-)
+pytestmark = pytest.mark.skipif("SKYLANE_EMULATOR" not in os.environ, reason="./test runs these")
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
@@ -20,7 +20,7 @@ from bench.load.target import Target, TargetError
 from cli import skylane
 from tests.bench.load.liar import Liar, lying
 from tests.cli.proxy import Proxy
-from tests.stack import Stack
+from tests.stack import WORKER, Stack
 
 
 def scenario(**changes: Any) -> Scenario:
@@ -141,14 +141,6 @@ def test_a_target_that_is_no_skylane_is_refused() -> None:
         drive(scenario(), Target("http://127.0.0.1:9"))
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Run a Skylane."""
-    stack = Stack(tmp_path_factory.mktemp("bench") / "home").start()
-    yield stack
-    stack.stop()
-
-
 def test_a_real_lane_does_all_that_it_accepts(stack: Stack, tmp_path: Path) -> None:
     arguments = ["bench", "run", "smoke", "--target", stack.url, "--out", str(tmp_path)]
     result = CliRunner().invoke(skylane, arguments, standalone_mode=False)
@@ -183,14 +175,11 @@ def test_batches_count_each_of_their_images(stack: Stack) -> None:
     assert run.offered_per_s == pytest.approx(30)
 
 
-def test_the_database_and_the_api_tell_the_same(tmp_path: Path, database_url: str) -> None:
-    stack = Stack(tmp_path / "home", DATABASE_URL=database_url).start()
-    try:
-        run, outcomes = drive(scenario(drain_s=60), Target(stack.url, database_url=database_url))
-        ids = [one.request_id for one in outcomes]
-        told = rows_of(Target(stack.url), ids)
-    finally:
-        stack.stop()
+def test_the_database_and_the_api_tell_the_same(stack: Stack) -> None:
+    database_url = psutil.Process(stack.pids(WORKER)[0]).environ()["DATABASE_URL"]
+    run, outcomes = drive(scenario(drain_s=60), Target(stack.url, database_url=database_url))
+    ids = [one.request_id for one in outcomes]
+    told = rows_of(Target(stack.url), ids)
     assert run.outcomes["done"] == 20
     for one in outcomes:
         assert one.row
