@@ -24,11 +24,13 @@ maker_of() {
   echo "$("$2" -c 'import sys; print(*sys.version.split(), sys.base_prefix)') $1"
 }
 
-# ensure_venv ROOT VENV FILE… [--and-then FILE…]: have what the requirements FILEs say in
-# VENV, and the project in ROOT itself. Those after --and-then have no hashes. compile=--no-compile
-# leaves all as source.
+# ensure_venv [--uncompiled] ROOT VENV FILE… [--and-then FILE…]: have what the requirements FILEs
+# say in VENV, and the project in ROOT itself. Those after --and-then have no hashes. --uncompiled
+# is for a large one of which most is never imported, torch above all: what is, gets compiled then.
 ensure_venv() {
-  local root=$1 venv=$2 python maker found files hashed=() unhashed=() compile=${compile:-}
+  local uncompiled=""
+  [ "$1" != --uncompiled ] || { uncompiled=1 && shift; }
+  local root=$1 venv=$2 python maker found files hashed=() unhashed=()
   shift 2
   python=$(find_python) || return 1
   maker=$(maker_of "$venv" "$python")
@@ -54,19 +56,18 @@ ensure_venv() {
     unhashed+=(--requirement "$2") && shift
   done
   local pip=("$venv/bin/python" -m pip -qq --disable-pip-version-check --no-input install)
-  pip+=($compile)
+  [ -z "$uncompiled" ] || pip+=(--no-compile)
   "${pip[@]}" --require-hashes "${hashed[@]}" || return 1
   [ ${#unhashed[@]} -eq 0 ] || "${pip[@]}" "${unhashed[@]}" || return 1
   "${pip[@]}" --no-deps --no-build-isolation --editable "$root" || return 1
+  # And is kept, also where the environment has PYTHONDONTWRITEBYTECODE, as many containers do.
+  [ -z "$uncompiled" ] || echo 'import sys; sys.dont_write_bytecode = False' |
+    tee "$venv"/lib/python*/site-packages/compiled.pth >/dev/null || return 1
   echo "$maker $files" >"$venv/installed"
 }
 
 # ensure_test_venv ROOT: have .venv-test, one for all tests, benchmarks and training.
 ensure_test_venv() {
-  # Most of it is never imported, torch above all. What is gets compiled once, and is kept, also
-  # where the environment says that nothing should be, as in many containers.
-  local compile=--no-compile
-  export PYTHONDONTWRITEBYTECODE=
-  ensure_venv "$1" "$1/.venv-test" "$1"/requirements/{serve,lambda,bench,test}.txt \
+  ensure_venv --uncompiled "$1" "$1/.venv-test" "$1"/requirements/{serve,lambda,bench,test}.txt \
     --and-then "$1/requirements/train.txt"
 }

@@ -186,15 +186,24 @@ def _order(path: PurePath) -> tuple[str, str, str]:
 
 def _below(source: Path) -> Iterator[Path]:
     """Give the files below a folder, also behind links, which data sets are often made of."""
+    seen: set[tuple[Path, str]] = set()
     for folder, folders, names in os.walk(source, onerror=_raise, followlinks=True):
         here = Path(folder).resolve()
-        # A link to a folder above itself would go round for ever.
-        folders[:] = [one for one in folders if (here / one).resolve() not in (here, *here.parents)]
+        found, folders[:] = sorted(folders), []
+        for name in found:
+            there = (here / name).resolve()
+            # Up, links go round for ever; across, they lead to the same folder again and again.
+            if there not in (here, *here.parents) and (there, name) not in seen:
+                seen.add((there, name))
+                folders.append(name)
         yield from (Path(folder, name) for name in names)
 
 
 def _raise(error: OSError) -> None:
-    raise error  # which os.walk would keep to itself, and leave a class out
+    # os.walk would keep it to itself, and a class would be missing. What file systems themselves
+    # keep in a volume's first folder is none.
+    if not Path(error.filename).name.startswith((".", "lost+found")):
+        raise error
 
 
 def _is_image(path: PurePath) -> bool:

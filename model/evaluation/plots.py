@@ -89,11 +89,18 @@ def _classes(served: Evaluation, names: dict[str, str]) -> Figure:
     return figure
 
 
+def _confused(findings: Findings) -> list[str]:
+    """Return the classes of the confusion matrix, in the model's order."""
+    served = findings.served
+    if len(findings.labels) <= MOST_CLASSES:
+        return findings.labels
+    taken_for = {to for row in served.confusion.values() for to in row} - served.classes.keys()
+    chosen = [*_worst(served), *sorted(taken_for)][:MOST_CLASSES]
+    return [label for label in findings.labels if label in chosen]
+
+
 def _confusion(findings: Findings, names: dict[str, str]) -> Figure:
-    labels = findings.labels
-    if len(labels) > MOST_CLASSES:
-        worst = _worst(findings.served)
-        labels = [label for label in labels if label in worst]
+    labels = _confused(findings)
     counts = np.array(
         [[findings.served.confusion.get(row, {}).get(to, 0) for to in labels] for row in labels]
     )

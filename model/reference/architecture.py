@@ -90,7 +90,7 @@ def _from_imagenet(arch: str, classes: int) -> nn.Module:
                 setattr(net, name, None)
     _replace_head(net, classes)
     # As it will be read again. Some weights are of a variant, for larger images say.
-    with torch.device("meta"):
+    with torch.random.fork_rng(devices=[]):  # what is drawn here changes no training
         plain = build(arch, classes).state_dict()
     state = net.state_dict()
     others = [name for name in {**plain, **state} if _shape(plain, name) != _shape(state, name)]

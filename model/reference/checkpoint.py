@@ -60,8 +60,9 @@ def write(path: Path, net: nn.Module, about: About) -> None:
 def read(path: Path, told: About | None = None) -> tuple[nn.Module, About]:
     """Read what ``write`` wrote: the net in float32, in evaluation mode, and its metadata.
 
-    ``told`` is of a checkpoint that says nothing of itself (``read_foreign``); what one says
-    counts, since it knows more: the size that the net sees tiles at, recipe and data.
+    ``told`` is of a checkpoint that says nothing of itself, in safetensors or as torch.save
+    writes it; what one says counts, since it knows more: the size that the net sees tiles at,
+    recipe and data.
 
     Raises:
         CheckpointError: the file is damaged, neither says nor fits what it is, or says otherwise.
@@ -84,16 +85,13 @@ def read(path: Path, told: About | None = None) -> tuple[nn.Module, About]:
 
 
 def read_foreign(path: Path, about: About) -> nn.Module:
-    """Read a state dict that says nothing of itself: safetensors, or what ``torch.save`` wrote.
+    """Read a state dict as ``torch.save`` wrote it, which says nothing of itself.
 
-    The latter is read by torch's restricted loader, which builds tensors and nothing else.
+    torch's restricted loader builds tensors and nothing else.
 
     Raises:
         CheckpointError: the file is damaged, or does not fit the architecture and labels.
     """
-    if path.suffix == ".safetensors":
-        tensors, _ = load(path)
-        return _filled(path, about, tensors)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # zipfile, pickle and torch raise a dozen kinds

@@ -35,9 +35,10 @@ from model.predictor import checked
 from model.reference.predictor import TorchPredictor
 from model.training.config import Config, configure
 from model.training.device import computes_in_bf16, device
+from model.training.lineage import digests
 from model.training.progress import read_rows, write_rows
 from model.training.state import difference
-from model.training.train import digests, train
+from model.training.train import train
 
 # Each is one change. What takes away what the recipe has not, or adds what it has, is left out.
 VARIANTS: dict[str, dict[str, Any]] = {

@@ -31,6 +31,7 @@ from model.reference.convert import convert, openvino_fp32, write
 from model.reference.predictor import TorchPredictor
 from model.runtime import openvino as ov
 from model.serving import Predicts
+from model.training.lineage import FRESH
 
 CALIBRATION_TILES = 1024
 CALIBRATION_BATCH = 32
@@ -127,10 +128,10 @@ def held_out(about: About, dataset: Dataset) -> bool:
     """Return whether a net is known not to have been trained on the test split of ``dataset``.
 
     Splits go by the files' names: under other names, what it was trained on is elsewhere. Of a
-    checkpoint that says nothing of itself, nothing is known.
+    checkpoint that says nothing of itself, or began with such a one, nothing is known.
     """
-    keys = ("digest", "split_digest")
-    return [about.data.get(key) for key in keys] == [dataset.about()[key] for key in keys]
+    began_apart: bool = about.recipe.get("start") in FRESH
+    return about.data == dataset.about() and bool(about.made.get("kept_apart", began_apart))
 
 
 def may_lose(tiles: int) -> int:

@@ -23,10 +23,11 @@ from model.errors import AstrayError, TrainingError
 from model.places import held
 from model.reference import checkpoint
 from model.reference.architecture import build, check_takes, normalise, resized
-from model.reference.checkpoint import About, file_digest, start_from
+from model.reference.checkpoint import About, start_from
 from model.training import device as devices
 from model.training.batches import Batches
 from model.training.config import Config
+from model.training.lineage import FRESH, digests, kept_apart
 from model.training.progress import logs
 from model.training.state import State
 from model.training.teachers import Teachers
@@ -84,6 +85,7 @@ def _train(data: Path | Dataset, out: Path, config: Config) -> Path:
     if len(dataset.labels) < 2:
         raise TrainingError(f"{named} has one class, {dataset.labels[0]}: nothing to tell apart")
     teachers = Teachers(config, dataset.labels, device, bf16=bf16)
+    apart = kept_apart(config, dataset)
     batches = Batches(dataset.splits["train"], len(dataset.labels), config, device)
     sides_px = [side_px for epochs, side_px in config.stages for _ in range(epochs)]
     total = len(sides_px) * batches.per_epoch  # steps
@@ -92,7 +94,7 @@ def _train(data: Path | Dataset, out: Path, config: Config) -> Path:
     # as well: a student begins the same with teachers and without.
     torch.manual_seed(config.seed)
     net = build(config.arch, len(dataset.labels), imagenet=config.start == "imagenet")
-    if config.start not in ("scratch", "imagenet"):
+    if config.start not in FRESH:
         start_from(Path(config.start), net)
     net.to(device)
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -179,6 +181,7 @@ def _train(data: Path | Dataset, out: Path, config: Config) -> Path:
             "torch": torch.__version__,
             "elapsed_s": round(state.elapsed_s),
             "files": run["files"],
+            "kept_apart": apart,
         },
     )
     checkpoint.write(out / WEIGHTS, state.average, about)
@@ -200,16 +203,6 @@ def learning_rate(config: Config, done: float) -> float:
         return config.peak_lr * (0.02 + 0.98 * done / config.warmup)
     cooled = (done - config.warmup) / (1 - config.warmup)
     return config.peak_lr * (1 + math.cos(math.pi * cooled)) / 2
-
-
-def digests(config: Config) -> dict[str, str]:
-    """Return the SHA-256 of what a run depends on besides the data: a start, teachers; by path.
-
-    Raises:
-        CheckpointError: one cannot be read.
-    """
-    start = [] if config.start in ("scratch", "imagenet") else [config.start]
-    return {path: file_digest(Path(path)) for path in (*start, *config.teachers)}
 
 
 @torch.inference_mode()

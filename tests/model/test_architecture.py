@@ -29,6 +29,7 @@ def published(patch: pytest.MonkeyPatch, arch: str, **options: object) -> None:
     ("arch", "side_px", "options"),
     [
         ("resnet18", 64, {}),
+        ("regnet_y_400mf", 64, {}),
         ("maxvit_t", 224, {}),  # its head has no bias
         ("googlenet", 64, {"init_weights": False}),  # these have heads for training alone
         ("inception_v3", 96, {"init_weights": False}),

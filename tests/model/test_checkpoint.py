@@ -57,7 +57,7 @@ def test_a_state_dict_that_is_wrapped_is_told_from_none(
 def test_an_empty_file_of_tensors_is_of_no_net(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "none.safetensors", {}, {})
     with pytest.raises(CheckpointError, match=r"122 tensors: \d+ missing"):
-        checkpoint.read_foreign(tmp_path / "none.safetensors", About("resnet18", LABELS))
+        checkpoint.read(tmp_path / "none.safetensors", About("resnet18", LABELS))
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:

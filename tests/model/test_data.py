@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import zipfile
 from collections import Counter
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from model.data import SPLITS, Dataset, load, read_labels, split_of
+from model.data import SPLITS, Dataset, _raise, load, read_labels, split_of
 from model.errors import DataError
 from model.images import decode
 
@@ -110,6 +111,19 @@ def test_a_class_that_is_linked_belongs_to_the_data(folder: Path, tmp_path: Path
     (folder / "River").symlink_to(tmp_path / "elsewhere")
     (folder / "Forest" / "above").symlink_to(folder)  # and does not go round for ever
     assert load(folder).digest == whole.digest
+    (folder / "latest").symlink_to(folder / "again", target_is_directory=True)
+    (folder / "again").mkdir()
+    (folder / "again" / "River").symlink_to(folder / "River")  # nor are tiles there twice
+    assert load(folder).digest == whole.digest
+
+
+def test_a_class_that_cannot_be_read_is_told_and_not_left_out(folder: Path) -> None:
+    def walked(name: str) -> None:
+        _raise(PermissionError(errno.EACCES, "Permission denied", str(folder / name)))
+
+    walked("lost+found")  # which is no class: volumes have it
+    with pytest.raises(PermissionError, match="River"):
+        walked("River")
 
 
 def test_eurosat_whose_archive_was_deleted_says_what_to_do(tmp_path: Path, tile: bytes) -> None:

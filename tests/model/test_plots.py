@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,9 +59,17 @@ def test_every_label_is_written_or_has_a_number_that_the_page_explains(tmp_path:
 def test_of_a_thousand_classes_the_pictures_show_the_worst(tmp_path: Path) -> None:
     labels = [f"class {number}" for number in range(1000)]
     page = report.write(findings(labels, 1, 1), tmp_path)
-    assert f"show the {plots.MOST_CLASSES} with the lowest F1" in " ".join(page.read_text().split())
+    assert f"show {plots.MOST_CLASSES} at most, those with" in " ".join(page.read_text().split())
     for name in ("classes.png", "confusion.png"):
         assert max(imread(tmp_path / name).shape) < 5000, name  # pixels a side
+
+
+def test_of_many_classes_what_was_taken_for_one_without_tiles_is_shown() -> None:
+    labels = [f"class {number:02}" for number in range(50)]
+    classes = np.arange(20)
+    few = evaluation(np.eye(50)[np.where(classes == 3, 44, classes)], classes, labels)
+    shown = plots._confused(replace(findings(labels, 1), forms={"OpenVINO INT8": few}))
+    assert shown == [*labels[:20], "class 44"]
 
 
 def test_where_all_labels_can_be_written_no_number_is_explained(tmp_path: Path) -> None:

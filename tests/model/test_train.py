@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import random
 import shutil
 import signal
 import subprocess
@@ -24,6 +23,8 @@ from model.reference import checkpoint  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
 from model.training.augment import augment  # noqa: E402
 from model.training.config import Config  # noqa: E402
+from model.training.export import held_out  # noqa: E402
+from model.training.lineage import kept_apart  # noqa: E402
 from model.training.train import LOCK, RESUME, WEIGHTS, learning_rate, train  # noqa: E402
 from tests.model.nets import TINY, make_data  # noqa: E402
 
@@ -136,17 +137,21 @@ def test_a_training_process_that_is_killed_at_any_time_goes_on(
     for name in ("arch=resnet18", "stages=[[1, 32], [1, 64]]", "batch=8", "peak_lr=0.05"):
         command += ["--set", name]
     command += ["--set", "save_every=3"]
-    chance, saved_ns = random.Random(5), 0
-    for _ in range(2):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # While it trains and saves: it has just saved, and has further saves before it.
-        while process.poll() is None and (now_ns := last_saved_ns(out)) <= saved_ns:
-            time.sleep(0.005)
-        time.sleep(chance.uniform(0, 0.1))
+    partial, saved_ns = out / f"{RESUME}.partial", 0
+
+    def saved() -> bool:
+        return last_saved_ns(out) > saved_ns
+
+    for wanted in (saved, partial.exists, saved):  # after a save, and in the middle of one
+        with (tmp_path / "told").open("wb") as told:
+            process = subprocess.Popen(command, stdout=told, stderr=told)
+        while process.poll() is None and not wanted():
+            time.sleep(0.001)
         process.kill()
-        assert process.wait() == -signal.SIGKILL
+        assert process.wait() == -signal.SIGKILL, (tmp_path / "told").read_text()
         assert not (out / WEIGHTS).exists()
-        saved_ns = max(now_ns, last_saved_ns(out))
+        partial.unlink(missing_ok=True)  # so that the next one is seen
+        saved_ns = last_saved_ns(out)
     subprocess.run(command, check=True, capture_output=True)
     resumed, _ = checkpoint.load(out / WEIGHTS)
     for name, tensor in checkpoint.load(weights)[0].items():
@@ -222,6 +227,28 @@ def test_a_net_goes_on_from_anothers_weights(weights: Path, data: Path, tmp_path
     began, _ = checkpoint.load(weights)
     ended, _ = checkpoint.load(train(data, tmp_path, still))
     assert torch.equal(began["layer1.0.conv1.weight"], ended["layer1.0.conv1.weight"])
+
+
+def test_a_net_says_whether_all_that_made_it_kept_the_splits_apart(
+    weights: Path, data: Path, tiles: list[Path], tmp_path: Path
+) -> None:
+    dataset, other = load(data), load(make_data(tmp_path / "data", tiles, n=70))
+    silent = tmp_path / "silent.safetensors"
+    checkpoint.save(silent, checkpoint.load(weights)[0], {})
+    for changed, of, apart in (
+        ({}, dataset, True),
+        ({"start": str(weights)}, dataset, True),
+        ({"start": str(weights)}, other, False),
+        ({"start": str(silent)}, dataset, False),
+        ({"teachers": (str(weights), str(silent))}, dataset, False),
+    ):
+        assert kept_apart(replace(TINY, **changed), of) is apart, changed
+    about = checkpoint.read(weights)[1]
+    assert held_out(about, dataset)
+    assert not held_out(about, other)
+    assert not held_out(replace(about, made=about.made | {"kept_apart": False}), dataset)
+    began = replace(about, made={}, recipe=about.recipe | {"start": "another"})  # long ago
+    assert not held_out(began, dataset)
 
 
 def test_a_net_of_another_architecture_is_no_start(
