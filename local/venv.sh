@@ -61,8 +61,8 @@ ensure_venv() {
   [ ${#unhashed[@]} -eq 0 ] || "${pip[@]}" "${unhashed[@]}" || return 1
   "${pip[@]}" --no-deps --no-build-isolation --editable "$root" || return 1
   # And is kept, also where the environment has PYTHONDONTWRITEBYTECODE, as many containers do.
-  [ -z "$uncompiled" ] || echo 'import sys; sys.dont_write_bytecode = False' |
-    tee "$venv"/lib/python*/site-packages/compiled.pth >/dev/null || return 1
+  [ -z "$uncompiled" ] || echo 'import sys; sys.dont_write_bytecode = False' \
+    >"$(echo "$venv"/lib/python*/site-packages)/compiled.pth" || return 1
   echo "$maker $files" >"$venv/installed"
 }
 
