@@ -30,7 +30,7 @@ from model.predictor import Predictor  # noqa: E402
 from model.reference import checkpoint  # noqa: E402
 from model.reference.architecture import Servable, build  # noqa: E402
 from model.reference.checkpoint import About  # noqa: E402
-from model.reference.convert import convert, write  # noqa: E402
+from model.reference.convert import convert, openvino_fp32, write  # noqa: E402
 from model.reference.predictor import TorchPredictor  # noqa: E402
 from model.runtime import openvino as ov  # noqa: E402
 from model.serving import open_predictor  # noqa: E402
@@ -189,6 +189,27 @@ def test_a_model_that_int8_harms_is_served_in_fp16(
     pixels = dataset.splits["test"].pixels
     reference = TorchPredictor.open(weights, made.manifest["temperature"]).predict(pixels)
     assert np.abs(Predictor(made).predict(pixels) - reference).max() < 0.005
+
+
+@pytest.mark.parametrize("net_px", [24, 48, 96])
+def test_a_net_that_sees_tiles_at_another_size_sees_them_as_it_learned_to(
+    net_px: int, dataset: Dataset, tmp_path: Path
+) -> None:
+    torch.manual_seed(3)
+    net = build("resnet18", len(dataset.labels)).eval()
+    net.state_dict()["fc.weight"].mul_(40)  # untrained, but of decided opinions
+    about = About("resnet18", dataset.labels, 64, net_px)
+    made, _ = export(
+        net, about, mostly_right(net, dataset), tmp_path / "exact.zip", "exact", "FP16"
+    )
+    pixels = dataset.splits["test"].pixels
+    servable = Servable(net, net_px, made.manifest["temperature"])
+    reference = TorchPredictor(servable, dataset.labels, "torch", 64).predict(pixels)
+    exact = openvino_fp32(convert(servable, 64), made.manifest, tmp_path).predict(pixels)
+    assert exact == pytest.approx(reference, abs=1e-4)
+    quantised = exporting._quantised(convert(servable, 64), dataset.splits["train"])
+    served = Predictor(write(tmp_path / "int8.zip", quantised, made.manifest)).predict(pixels)
+    assert np.abs(served - reference).mean() < 0.02
 
 
 def test_a_split_without_tiles_is_told(weights: Path, tiles: list[Path], tmp_path: Path) -> None:
