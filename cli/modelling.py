@@ -35,6 +35,12 @@ class New(click.Path):
         return path
 
 
+def _apart(out: Path, data: Path | None) -> None:
+    """Refuse to write among the data: pictures of a report would be a class there."""
+    if data and data.is_dir() and out.resolve().is_relative_to(data.resolve()):
+        raise click.UsageError(f"{out} is within --data {data}, and would be part of it.")
+
+
 DATA = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE, NEW_FOLDER = New(dir_okay=False), New(file_okay=False)
@@ -80,6 +86,7 @@ def _foreign(command: Command) -> Command:
 )
 def train(data: Path | None, out: Path, assignments: tuple[str, ...]) -> None:
     """Train a model, or go on from the last checkpoint in --out."""
+    _apart(out, data)
     with _plain_errors():
         from model.training.config import configure
 
@@ -148,6 +155,15 @@ def export(
             )
     for form, found in measured.items():
         click.echo(f"{form:<14} {found.accuracy:.2%} right, ECE {found.ece:.4f}")
+    classes = found.classes  # the same of all forms
+    if absent := [label for label in about.labels if label not in classes]:
+        click.echo(f"Not measured, for want of test tiles: {', '.join(absent)}", err=True)
+    if found.accuracy <= max(one.tiles for one in classes.values()) / found.tiles:
+        click.echo(
+            "That is no better than to name the most frequent class each time: are the labels in"
+            " the order of the model's outputs?",
+            err=True,
+        )
     click.echo(f"wrote {out}")
 
 
@@ -182,6 +198,8 @@ def evaluate(
         raise click.UsageError("Give --artefact, --checkpoint or both.")
     if (arch or labels or tile_px) and not checkpoint:
         raise click.UsageError("--arch, --labels and --tile-px are of a --checkpoint: give it.")
+    if report:
+        _apart(report, data)
     with _plain_errors():
         about = _about(arch, labels, tile_px)
 

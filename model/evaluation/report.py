@@ -35,7 +35,14 @@ def text(findings: Findings) -> str:
         lines.append(
             f"{label:<24} {precision:>9} {one.recall:>9.2%} {one.f1:>9.2%} {one.tiles:>7,}"
         )
+    if absent := unmeasured(findings):
+        lines += ["", f"No tiles of: {', '.join(absent)}"]
     return "\n".join(lines)
+
+
+def unmeasured(findings: Findings) -> list[str]:
+    """Return the classes that the model knows, and the split has no tiles of."""
+    return [label for label in findings.labels if label not in findings.served.classes]
 
 
 def write(findings: Findings, folder: Path) -> Path:
@@ -53,7 +60,11 @@ def write(findings: Findings, folder: Path) -> Path:
     }
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True)
     page = templates.get_template("report.html.jinja").render(
-        found=findings, pictures=pictures, numbered=letters.numbered, most_classes=MOST_CLASSES
+        found=findings,
+        pictures=pictures,
+        numbered=letters.numbered,
+        most_classes=MOST_CLASSES,
+        absent=unmeasured(findings),
     )
     path = folder / "report.html"
     path.write_text(page, encoding="utf-8")  # as it says of itself

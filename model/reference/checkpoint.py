@@ -169,6 +169,8 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> No
     except SafetensorError as error:  # as it tells of a full disk
         partial.unlink(missing_ok=True)
         raise PlaceError(f"{path} cannot be written: {error}") from error
+    os.umask(umask := os.umask(0o077))  # there is no other way to ask
+    partial.chmod(0o666 & ~umask)  # safetensors lets nobody else read
     os.replace(partial, path)
 
 
@@ -249,7 +251,7 @@ def _other(tensors: dict[str, Tensor]) -> str:
 def _archive(path: Path, error: Exception) -> str:
     """Say what a file is that is not safetensors, if it can be told."""
     if not is_zipfile(path):
-        return f": {error}"
+        return f", or is damaged: {error}"
     with suppress(BadZipFile), ZipFile(path) as archive:
         if MANIFEST in archive.namelist():
             return " but an artefact, as is served; give the checkpoint that it was made from"

@@ -84,9 +84,11 @@ def write(runs: list[Path], evaluation: Path, ablation: Path | None, out: Path) 
         with _sound(run, "train into another folder"):
             epochs[name] = _epochs(run)
             made.append(_made(name, about, epochs[name], digests))
-    # What is known of: runs on these data, from and by nothing but each other.
+    # Who does not say whether the splits were kept apart did so if all are runs on these data,
+    # from and by nothing but each other.
     used = {digest for about in abouts for digest in about.made["files"].values()}
-    apart = used <= digests.keys() and all(about.data == abouts[-1].data for about in abouts)
+    known = used <= digests.keys() and all(about.data == abouts[-1].data for about in abouts)
+    apart = abouts[-1].made.get("kept_apart", known)
     with _sound(evaluation / METRICS_JSON, "`skylane evaluate --report` makes it anew"):
         found = json.loads((evaluation / METRICS_JSON).read_text())
         measured = _measured(found, apart=apart)

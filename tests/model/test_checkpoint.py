@@ -86,5 +86,7 @@ def test_weights_take_half_the_bytes_and_lose_next_to_nothing(tmp_path: Path) ->
     images = torch.rand(4, 3, 64, 64)
     with torch.inference_mode():
         assert torch.allclose(net(images), read(images), rtol=0.01, atol=0.01)
+    path.with_name("another").touch()
+    assert path.stat().st_mode == path.with_name("another").stat().st_mode  # as all else is read
     full = sum(tensor.numel() * 4 for tensor in net.state_dict().values())
     assert path.stat().st_size < 0.52 * full

@@ -68,8 +68,9 @@ def test_of_many_classes_what_was_taken_for_one_without_tiles_is_shown() -> None
     labels = [f"class {number:02}" for number in range(50)]
     classes = np.arange(20)
     few = evaluation(np.eye(50)[np.where(classes == 3, 44, classes)], classes, labels)
-    shown = plots._confused(replace(findings(labels, 1), forms={"OpenVINO INT8": few}))
-    assert shown == [*labels[:20], "class 44"]
+    found = replace(findings(labels, 1), forms={"OpenVINO INT8": few})
+    assert plots._confused(found) == [*labels[:20], "class 44"]
+    assert f"No tiles of: {', '.join(labels[20:])}" in report.text(found)
 
 
 def test_where_all_labels_can_be_written_no_number_is_explained(tmp_path: Path) -> None:
