@@ -35,12 +35,6 @@ class New(click.Path):
         return path
 
 
-def _apart(out: Path, data: Path | None) -> None:
-    """Refuse to write among the data: pictures of a report would be a class there."""
-    if data and data.is_dir() and out.resolve().is_relative_to(data.resolve()):
-        raise click.UsageError(f"{out} is within --data {data}, and would be part of it.")
-
-
 DATA = click.Path(exists=True, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE, NEW_FOLDER = New(dir_okay=False), New(file_okay=False)
@@ -86,7 +80,6 @@ def _foreign(command: Command) -> Command:
 )
 def train(data: Path | None, out: Path, assignments: tuple[str, ...]) -> None:
     """Train a model, or go on from the last checkpoint in --out."""
-    _apart(out, data)
     with _plain_errors():
         from model.training.config import configure
 
@@ -158,7 +151,8 @@ def export(
     classes = found.classes  # the same of all forms
     if absent := [label for label in about.labels if label not in classes]:
         click.echo(f"Not measured, for want of test tiles: {', '.join(absent)}", err=True)
-    if found.accuracy <= max(one.tiles for one in classes.values()) / found.tiles:
+    guessed = max(one.tiles for one in classes.values()) / found.tiles
+    if len(classes) > 1 and found.accuracy <= guessed:
         click.echo(
             "That is no better than to name the most frequent class each time: are the labels in"
             " the order of the model's outputs?",
@@ -198,8 +192,9 @@ def evaluate(
         raise click.UsageError("Give --artefact, --checkpoint or both.")
     if (arch or labels or tile_px) and not checkpoint:
         raise click.UsageError("--arch, --labels and --tile-px are of a --checkpoint: give it.")
-    if report:
-        _apart(report, data)
+    if report and data and Path(os.path.realpath(report)).is_relative_to(os.path.realpath(data)):
+        # Its pictures would be a class there.
+        raise click.UsageError(f"{report} is within --data {data}; give a folder outside of it.")
     with _plain_errors():
         about = _about(arch, labels, tile_px)
 

@@ -170,7 +170,8 @@ def save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> No
         partial.unlink(missing_ok=True)
         raise PlaceError(f"{path} cannot be written: {error}") from error
     os.umask(umask := os.umask(0o077))  # there is no other way to ask
-    partial.chmod(0o666 & ~umask)  # safetensors lets nobody else read
+    with suppress(OSError):  # of a file system without modes
+        partial.chmod(0o666 & ~umask)  # safetensors lets nobody else read
     os.replace(partial, path)
 
 

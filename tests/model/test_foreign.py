@@ -88,6 +88,22 @@ def test_any_torchvision_classifier_becomes_servable(
     assert np.abs(served[:, ::-1] - expected).mean() > 0.5 * spread  # in the labels' order
 
 
+def test_what_was_measured_on_one_class_says_which_it_was_not_measured_on(
+    foreign: Path, tiles: list[Path], tmp_path: Path
+) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(OTHER_LABELS))
+    rivers = [tile for tile in tiles if tile.parent.name == "River"]
+    data = make_data(tmp_path / "data", rivers, n=40)
+    ended = skylane_here(
+        *("export", "--checkpoint", str(foreign), "--arch", "resnet18", "--labels", str(labels)),
+        *("--data", str(data), "--out", str(tmp_path / "m.zip"), "--precision", "fp16"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "Not measured, for want of test tiles: Forest, SeaLake, Pasture" in ended.stderr
+    assert "no better than" not in ended.stderr  # of one class nothing else can be said
+
+
 @pytest.mark.parametrize(
     ("about", "told"),
     [

@@ -18,6 +18,7 @@ from model.data import load
 from model.errors import DataError, PlaceError
 from model.evaluation import report as reports
 from model.evaluation.evaluate import TORCH, evaluate
+from model.reference import checkpoint
 from model.training import report as reporting
 from model.training.ablation import ablate
 from model.training.report import write
@@ -85,6 +86,24 @@ def test_a_teacher_that_is_not_told_of_is_named(left: Path, tmp_path: Path) -> N
     teacher = left / "ablation" / "the-recipe-1" / WEIGHTS
     assert f"| from | `{teacher}`, which is not told of here |" in page.read_text()
     assert "which had no part in training" in page.read_text()  # the student knows of its teacher
+
+
+def test_a_run_that_does_not_say_so_kept_apart_what_all_that_is_told_of_did(
+    left: Path, tmp_path: Path
+) -> None:
+    earlier = Path(shutil.copytree(left / "student", tmp_path / "student"))
+    net, about = checkpoint.read(earlier / WEIGHTS)
+    made = {name: one for name, one in about.made.items() if name != "kept_apart"}
+    checkpoint.write(earlier / WEIGHTS, net, replace(about, made=made))
+    found = json.loads((left / "evaluation" / "metrics.json").read_text())
+    found["checkpoint"] = checkpoint.file_digest(earlier / WEIGHTS)
+    (tmp_path / "metrics.json").write_text(json.dumps(found))
+    teacher = left / "ablation" / "the-recipe-1"
+    for runs, told in (
+        ([teacher, earlier], "which had no part in training"),
+        ([earlier], "had seen some of its tiles is not known"),
+    ):
+        assert told in write(runs, tmp_path, None, tmp_path / "report").read_text()
 
 
 def test_what_does_not_belong_together_is_refused(
