@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psutil
+import psycopg2
 import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
@@ -20,7 +22,7 @@ from bench.load.target import Target, TargetError
 from cli import skylane
 from tests.bench.load.liar import Liar, lying
 from tests.cli.proxy import Proxy
-from tests.stack import WORKER, Stack
+from tests.stack import WORKER, Stack, until
 
 
 def scenario(**changes: Any) -> Scenario:
@@ -177,13 +179,21 @@ def test_batches_count_each_of_their_images(stack: Stack) -> None:
 
 def test_the_database_and_the_api_tell_the_same(stack: Stack) -> None:
     database_url = psutil.Process(stack.pids(WORKER)[0]).environ()["DATABASE_URL"]
-    run, outcomes = drive(scenario(drain_s=60), Target(stack.url, database_url=database_url))
-    ids = [one.request_id for one in outcomes]
-    told = rows_of(Target(stack.url), ids)
+    target = Target(stack.url, database_url=database_url)
+    run, outcomes = drive(scenario(drain_s=60), target)
     assert run.outcomes["done"] == 20
-    for one in outcomes:
-        assert one.row
-        api, database = told[one.request_id], one.row
+    ids = [one.request_id for one in outcomes]
+
+    def written() -> bool:  # when a row was committed is written down after it was
+        asked = "SELECT bool_and(committed_at IS NOT NULL) FROM predictions WHERE request_id = ANY"
+        with closing(psycopg2.connect(database_url)) as connection, connection.cursor() as cursor:
+            cursor.execute(f"{asked} (%s::uuid[])", ([str(one) for one in ids],))
+            return bool(cursor.fetchone()[0])
+
+    until(written)
+    by_database, by_api = rows_of(target, ids), rows_of(Target(stack.url), ids)
+    for one in ids:
+        api, database = by_api[one], by_database[one]
         assert (api.label, api.accepted) == (database.label, database.accepted)
         assert api.latency_ms == pytest.approx(database.latency_ms, abs=0.01)  # rounded
         assert api.stages_ms == pytest.approx(database.stages_ms, abs=0.01)
