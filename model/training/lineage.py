@@ -42,5 +42,5 @@ def _kept_apart(path: Path, dataset: Dataset) -> bool:
     if about.get("data") != dataset.about():
         return False
     # Who was trained before this was written down is believed if it began with nobody's tiles.
-    fresh: bool = about["recipe"].get("start") in FRESH
-    return bool(about["made"].get("kept_apart", fresh))
+    fresh: bool = about.get("recipe", {}).get("start") in FRESH
+    return bool(about.get("made", {}).get("kept_apart", fresh))

@@ -256,6 +256,8 @@ def test_a_net_of_another_architecture_is_no_start(
 ) -> None:
     with pytest.raises(CheckpointError, match="does not fit"):
         train(data, tmp_path, replace(TINY, arch="resnet34", start=str(weights)))
+    with pytest.raises(CheckpointError, match="does not fit"):  # nor is what a run goes on from
+        train(data, tmp_path, replace(TINY, start=str(weights.parent / RESUME)))
 
 
 def test_a_killed_student_goes_on_with_its_teacher_as_if_it_had_not_been(
